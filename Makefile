@@ -1,0 +1,61 @@
+# The ways into this repository. What takes more than a line lives in tools/ and deploy/.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+CARGO_FLAGS := --locked --workspace
+# With --examples, cargo picks the features of dependencies as it does for tests: both then share one build.
+PROGRAMS := --bins --examples
+
+.NOTPARALLEL:
+.PHONY: help demo up down build test ci fmt fmt-check lint doc bench soak accuracy install-tools openclaw
+
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## Set everything up, send five requests through the whole chain, show what happened, stop
+	@tools/check-machine.sh
+	@python3 deploy/demo/demo.py
+
+up: ## The same set-up, left running; prints what to try
+	@tools/check-machine.sh
+	@python3 deploy/demo/up.py
+
+down: ## Stop what `make up` started
+	@python3 deploy/demo/up.py --down
+
+build: ## Build all programs
+	cargo build $(CARGO_FLAGS) $(PROGRAMS)
+
+test: ## Set up what the tests need and run all of them (ARGS="-p warrant" for some)
+	@tools/test.sh $(ARGS)
+
+ci: fmt-check lint doc test ## Everything that a change must pass
+
+fmt: ## Format the code
+	cargo fmt --all
+
+fmt-check:
+	@tools/install-tools.sh rust-components
+	cargo fmt --all --check
+
+lint: ## Messages, contract, dependencies, clippy
+	@tools/lint.sh
+
+doc: ## Build the documentation; warnings are errors
+	RUSTDOCFLAGS="-D warnings" cargo doc $(CARGO_FLAGS) --no-deps
+
+bench: ## Measure the overhead of governance (docs/benchmarks.md)
+	cargo build $(CARGO_FLAGS) --bins --release
+	cargo bench --locked -p e2e
+
+soak: ## The long runs: property tests with 100 times the cases
+	@PROPTEST_CASES=25600 NEXTEST_PROFILE=soak COUNTERSIGN_TEST_TIMEOUT=8h tools/test.sh $(ARGS)
+
+accuracy: ## How well the shipped policy classifies labelled requests (DATA="file.jsonl …")
+	cargo build $(CARGO_FLAGS) $(PROGRAMS)
+	@tools/accuracy.py $(DATA)
+
+install-tools: ## Install the checkers that `make lint` uses
+	@tools/install-tools.sh
+
+openclaw: ## Install the OpenClaw Gateway, without starting it
+	@deploy/openclaw/install.sh

@@ -1,0 +1,207 @@
+//! The relay: sends the events of every decision to trace-svc, in the order of their commits, until each is recorded.
+//!
+//! One batch is under way at a time, so the order in the log is the order of the commits. A part that can't be reached is
+//! tried again for as long as it takes, with the same bytes. An event that trace-svc refuses for good holds its run: the
+//! run's later events stay behind it and it gets no warrant; other runs go on. Held runs are tried again at every start.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use chassis::{CallContext, Link, fault::reason_of, semconv};
+use prost::Message as _;
+use proto::{
+    common::v1::ErrorReason,
+    trace::v1::{
+        BatchCreateEventsRequest, NewEvent, Receipt as LogReceipt,
+        trace_service_client::TraceServiceClient,
+    },
+};
+use tokio_util::sync::CancellationToken;
+use tonic::{Code, Status};
+
+use crate::store::{ApprovalStore, OutboxRow, receipts::Receipt};
+
+/// How many events go into one request; trace-svc takes this many.
+const MAX_EVENTS: usize = 256;
+/// How long one request may take.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// The first pause after a failure; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// The longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// The actor of events that policy causes.
+const POLICY: &str = "policy";
+
+/// Where events are recorded: all or none, in order, and durably once it answers.
+pub trait TraceLog: Send + Sync + 'static {
+    /// Records events; the same event again gives the same receipt.
+    fn append(
+        &self,
+        events: Vec<NewEvent>,
+    ) -> impl Future<Output = Result<Vec<LogReceipt>, Status>> + Send;
+}
+
+/// Sends outbox rows to a log.
+#[derive(Debug)]
+pub struct Relay<S, L> {
+    store: Arc<S>,
+    log: L,
+    /// Every row up to here is recorded or held.
+    position: u64,
+}
+
+/// What became of a batch.
+enum Sent {
+    Recorded { retried: bool },
+    /// Refused, whatever is tried.
+    Refused(Status),
+    /// Not tried any longer: the service is closing.
+    Stopped,
+}
+
+impl TraceLog for TraceServiceClient<Link> {
+    async fn append(&self, events: Vec<NewEvent>) -> Result<Vec<LogReceipt>, Status> {
+        let context = CallContext::background().with_timeout(TIMEOUT);
+        let request = context.outbound(BatchCreateEventsRequest { events });
+        let answer = tokio::time::timeout(TIMEOUT, self.clone().batch_create_events(request)).await;
+        let response = answer.map_err(|_| Status::deadline_exceeded("trace-svc did not answer"))??;
+        Ok(response.into_inner().receipts)
+    }
+}
+
+// === impl Relay ===
+
+impl<S: ApprovalStore, L: TraceLog> Relay<S, L> {
+    /// A relay that starts with the first row that is not known to be recorded.
+    pub fn new(store: Arc<S>, log: L) -> Self {
+        let position = store.receipts().relayed();
+        Self { store, log, position }
+    }
+
+    /// Sends until `shutdown`.
+    pub async fn run(mut self, shutdown: CancellationToken) {
+        while let Some(rows) =
+            shutdown.run_until_cancelled(self.store.outbox_after(self.position, MAX_EVENTS)).await
+        {
+            match rows {
+                Ok(rows) => {
+                    if self.relay(rows, &shutdown).await.is_none() {
+                        return;
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the outbox can't be read");
+                    let pause = tokio::time::sleep(LONGEST_PAUSE);
+                    let _closing = shutdown.run_until_cancelled(pause).await;
+                }
+            }
+        }
+    }
+
+    /// Sends these rows; `None` when the service closes before they are sent.
+    async fn relay(&mut self, rows: Vec<OutboxRow>, shutdown: &CancellationToken) -> Option<()> {
+        let last = rows.last().map_or(self.position, |row| row.position);
+        match self.send(&rows, shutdown).await {
+            Sent::Recorded { retried } => self.wake(&rows, retried),
+            Sent::Stopped => return None,
+            Sent::Refused(_) => {
+                // One of them spoils the batch: find it, and let the others pass.
+                for row in &rows {
+                    let one = std::slice::from_ref(row);
+                    match self.send(one, shutdown).await {
+                        Sent::Recorded { .. } => self.wake(one, false),
+                        Sent::Stopped => return None,
+                        Sent::Refused(status) => self.hold(row, &status),
+                    }
+                }
+            }
+        }
+        self.position = last;
+        self.store.receipts().record(Vec::new(), last);
+        Some(())
+    }
+
+    async fn send(&self, rows: &[OutboxRow], shutdown: &CancellationToken) -> Sent {
+        let receipts = self.store.receipts();
+        let rows: Vec<&OutboxRow> = rows.iter().filter(|row| !receipts.is_held(&row.run)).collect();
+        let decoded: Result<Vec<NewEvent>, _> =
+            rows.iter().map(|row| NewEvent::decode(&*row.event)).collect();
+        let events = match decoded {
+            Ok(events) if events.is_empty() => return Sent::Recorded { retried: false },
+            Ok(events) => events,
+            Err(error) => return Sent::Refused(Status::data_loss(error.to_string())),
+        };
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let answer = shutdown.run_until_cancelled(self.log.append(events.clone())).await;
+            let status = match answer {
+                None => return Sent::Stopped,
+                Some(Ok(answer)) if answer.len() == rows.len() => {
+                    self.record(&rows, answer);
+                    return Sent::Recorded { retried: pause > FIRST_PAUSE };
+                }
+                Some(Ok(_)) => Status::internal("trace-svc sent another number of receipts"),
+                Some(Err(status)) if is_final(&status) => return Sent::Refused(status),
+                Some(Err(status)) => status,
+            };
+            if pause == LONGEST_PAUSE {
+                tracing::warn!(code = ?status.code(), message = status.message(), "events wait for trace-svc");
+            }
+            if shutdown.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+                return Sent::Stopped;
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    fn record(&self, rows: &[&OutboxRow], answer: Vec<LogReceipt>) {
+        let receipts: Vec<Receipt> = rows
+            .iter()
+            .zip(answer)
+            .map(|(row, receipt)| Receipt {
+                position: row.position,
+                log: receipt.log,
+                index: receipt.index,
+                leaf_hash: receipt.leaf_hash,
+            })
+            .collect();
+        let last = receipts.last().map_or(0, |receipt| receipt.position);
+        self.store.receipts().record(receipts, last);
+    }
+
+    fn hold(&self, row: &OutboxRow, status: &Status) {
+        self.store.receipts().hold(row.run);
+        tracing::error!(
+            run = %row.run,
+            position = row.position,
+            code = ?status.code(),
+            message = status.message(),
+            "trace-svc refuses an event for good; its run gets no warrant"
+        );
+    }
+
+    /// A grant by people is ready for dispatch once it is recorded, and so is whatever waited for trace-svc.
+    fn wake(&self, rows: &[OutboxRow], retried: bool) {
+        if retried || rows.iter().any(is_grant_by_people) {
+            self.store.wake_dispatch();
+        }
+    }
+}
+
+fn is_grant_by_people(row: &OutboxRow) -> bool {
+    NewEvent::decode(&*row.event).is_ok_and(|event| {
+        event.r#type == semconv::event::APPROVAL_GRANTED
+            && event.actor.is_some_and(|actor| actor.r#type != POLICY)
+    })
+}
+
+/// Whether sending the same again is pointless.
+fn is_final(status: &Status) -> bool {
+    let Some(reason) = reason_of(status) else { return false };
+    match status.code() {
+        Code::InvalidArgument | Code::AlreadyExists | Code::FailedPrecondition => true,
+        _ => reason == ErrorReason::MessageTooLarge || reason == ErrorReason::EventTypeNotAllowed,
+    }
+}
+
+#[cfg(test)]
+mod tests;

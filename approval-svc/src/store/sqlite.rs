@@ -1,0 +1,299 @@
+//! The store on SQLite: one file, one writer with group commit, a few readers.
+//!
+//! WAL with `synchronous=FULL`: a commit returns after its fdatasync, one for all requests that waited. The process holds a
+//! lock file, since receipts, clock and change log are also known in memory.
+
+mod clock;
+mod hub;
+mod query;
+mod reader;
+mod row;
+mod schema;
+mod session;
+mod writer;
+
+use std::{
+    fs::{self, File, OpenOptions},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use chassis::{Clock, Ids};
+use rusqlite::Connection;
+use tokio::sync::{broadcast, watch};
+use warrant::ApprovalId;
+
+use crate::{
+    approval::{Terms, command::Command},
+    error::ApprovalError,
+    moment::Moment,
+    store::{
+        Acquired, ApprovalStore, Changed, Committed, Draft, Listed, OutboxRow, Query, RequestKey,
+        StoreError, Stored,
+        receipts::Receipts,
+        sqlite::{
+            clock::StoreClock,
+            hub::{Fed, Hub},
+            reader::Readers,
+            row::unsigned,
+            writer::{Workshop, Writer},
+        },
+    },
+};
+
+/// How many bytes of events are handed out at once, unless one alone is larger.
+const MAX_OUTBOX_BYTES: usize = 1024 * 1024;
+/// How many pages the write-ahead log may grow by before it is copied into the database.
+const CHECKPOINT_PAGES: i64 = 4_000;
+
+/// Approvals in one SQLite file.
+#[derive(Debug)]
+pub struct SqliteStore {
+    writer: Writer,
+    readers: Readers,
+    clock: Arc<StoreClock>,
+    receipts: Arc<Receipts>,
+    hub: Arc<Hub>,
+    // Released when everything else is closed.
+    _lock: File,
+}
+
+// === impl SqliteStore ===
+
+impl SqliteStore {
+    /// Opens the store in `folder`, and makes it if there is none. Leases that are live are extended once.
+    pub async fn open(
+        folder: &Path,
+        terms: Terms,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+    ) -> Result<Self, ApprovalError> {
+        let store = Self::open_files(folder, terms, clock, ids)?;
+        store.writer.write(|session| session.extend_leases()).await?;
+        Ok(store)
+    }
+
+    fn open_files(
+        folder: &Path,
+        terms: Terms,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+    ) -> Result<Self, StoreError> {
+        let failed = |path: &Path| {
+            let path = path.display().to_string();
+            move |source| StoreError::File { path, source }
+        };
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed(folder))?;
+        let lock = lock(&folder.join("approvals.lock"))?;
+        let path = folder.join("approvals.sqlite");
+        // SQLite gives its other files the mode of this one.
+        private_file(&path)?;
+        let connection = connect(&path)?;
+
+        let known = Known::read(&connection)?;
+        let clock = Arc::new(StoreClock::new(clock, known.clock));
+        let receipts = Arc::new(Receipts::new(known.relayed));
+        let hub = Arc::new(Hub::new(known.last_change, known.last_row));
+        let workshop = Workshop {
+            connection,
+            clock: clock.clone(),
+            ids,
+            terms,
+            receipts: receipts.clone(),
+            hub: hub.clone(),
+        };
+        let writer = Writer::start(workshop).map_err(failed(&path))?;
+        Ok(Self { writer, readers: Readers::new(path), clock, receipts, hub, _lock: lock })
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, ApprovalError> {
+        self.readers.read(work).await
+    }
+}
+
+impl ApprovalStore for SqliteStore {
+    fn now(&self) -> Moment {
+        self.clock.now()
+    }
+
+    fn is_open(&self) -> bool {
+        self.writer.is_open()
+    }
+
+    async fn create(&self, draft: Draft) -> Result<Committed, ApprovalError> {
+        self.writer.write(move |session| session.create(draft)).await
+    }
+
+    async fn execute(
+        &self,
+        id: ApprovalId,
+        command: Command,
+        request: Option<RequestKey>,
+    ) -> Result<Committed, ApprovalError> {
+        self.writer.write(move |session| session.execute(id, &command, request.as_ref())).await
+    }
+
+    async fn acquire(&self, max: usize) -> Result<Acquired, ApprovalError> {
+        let (now, relayed) = (self.clock.now(), self.receipts.relayed());
+        let (ready, next) =
+            self.read(move |connection| query::dispatchable(connection, now, relayed)).await?;
+        if !ready {
+            return Ok(Acquired { approvals: Vec::new(), now, next });
+        }
+        let acquired = self.writer.write(move |session| session.acquire(max)).await?;
+        Ok(Acquired { next, ..acquired })
+    }
+
+    async fn sweep(&self, max: usize) -> Result<usize, ApprovalError> {
+        let now = self.clock.now();
+        let due = self.read(move |connection| query::is_due(connection, now)).await?;
+        if !due {
+            return Ok(0);
+        }
+        self.writer.write(move |session| session.sweep(max)).await
+    }
+
+    async fn get(&self, id: ApprovalId) -> Result<Stored, ApprovalError> {
+        let found = self.read(move |connection| query::get(connection, &id)).await?;
+        found.ok_or(ApprovalError::NotFound)
+    }
+
+    async fn list(&self, query: Query) -> Result<Vec<Listed>, ApprovalError> {
+        self.read(move |connection| query::list(connection, &query)).await
+    }
+
+    fn last_change(&self) -> u64 {
+        self.hub.last_change()
+    }
+
+    async fn changes_after(
+        &self,
+        position: u64,
+        max: usize,
+    ) -> Result<Vec<Arc<Changed>>, ApprovalError> {
+        self.read(move |connection| query::changes_after(connection, position, max)).await
+    }
+
+    fn subscribe(&self) -> broadcast::Receiver<Arc<Changed>> {
+        self.hub.subscribe()
+    }
+
+    async fn outbox_after(
+        &self,
+        position: u64,
+        max: usize,
+    ) -> Result<Vec<OutboxRow>, ApprovalError> {
+        loop {
+            let mut bell = std::pin::pin!(self.hub.rows.notified());
+            bell.as_mut().enable();
+            let newest = self.hub.last_row();
+            match self.hub.rows_after(position, max, MAX_OUTBOX_BYTES) {
+                Fed::Rows(rows) => return Ok(rows),
+                Fed::Stored => {
+                    let rows = self
+                        .read(move |connection| {
+                            query::outbox_after(connection, position, max, MAX_OUTBOX_BYTES)
+                        })
+                        .await?;
+                    if !rows.is_empty() {
+                        return Ok(rows);
+                    }
+                    // Nothing is left of what was committed: all of it had been recorded before.
+                    self.receipts.record(Vec::new(), newest);
+                }
+                Fed::None => {}
+            }
+            bell.await;
+        }
+    }
+
+    fn receipts(&self) -> &Arc<Receipts> {
+        &self.receipts
+    }
+
+    async fn flush_receipts(&self) -> Result<(), ApprovalError> {
+        if !self.receipts.has_unsaved() {
+            return Ok(());
+        }
+        let write = self.writer.write(|session| {
+            session.published.wrote = true;
+            Ok(())
+        });
+        write.await
+    }
+
+    fn dispatch_signal(&self) -> watch::Receiver<u64> {
+        self.hub.dispatch.subscribe()
+    }
+
+    fn wake_dispatch(&self) {
+        self.hub.wake_dispatch();
+    }
+}
+
+/// What is known in memory, as the database has it.
+struct Known {
+    clock: Moment,
+    relayed: u64,
+    last_row: u64,
+    last_change: u64,
+}
+
+// === impl Known ===
+
+impl Known {
+    fn read(connection: &Connection) -> Result<Self, StoreError> {
+        let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+        let last_row = "SELECT max(
+             (SELECT ifnull(max(position), 0) FROM outbox), (SELECT ifnull(max(position), 0) FROM receipts))";
+        let last_row = unsigned(number(last_row)?)?;
+        let first_unsent = connection
+            .query_row("SELECT min(position) FROM outbox", [], |row| row.get::<_, Option<i64>>(0))?;
+        Ok(Self {
+            clock: Moment::from_nanos(number("SELECT now FROM clock WHERE id = 1")?),
+            relayed: match first_unsent {
+                Some(first) => unsigned(first)?.saturating_sub(1),
+                None => last_row,
+            },
+            last_row,
+            last_change: unsigned(number("SELECT ifnull(max(position), 0) FROM changes")?)?,
+        })
+    }
+}
+
+fn connect(path: &Path) -> Result<Connection, StoreError> {
+    let mut connection = Connection::open(path)?;
+    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", "ON")?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    schema::migrate(&mut connection)?;
+    Ok(connection)
+}
+
+fn lock(path: &PathBuf) -> Result<File, StoreError> {
+    let file = private_file(path)?;
+    file.try_lock().map_err(|_| StoreError::Locked(path.display().to_string()))?;
+    Ok(file)
+}
+
+fn private_file(path: &PathBuf) -> Result<File, StoreError> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .map_err(|source| StoreError::File { path: path.display().to_string(), source })
+}
+
+#[cfg(test)]
+mod tests;

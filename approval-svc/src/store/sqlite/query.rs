@@ -1,0 +1,139 @@
+//! The queries: listings, the change log, the outbox.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension as _, ToSql, params};
+use warrant::ApprovalId;
+
+use crate::{
+    moment::Moment,
+    store::{
+        Changed, Listed, OutboxRow, Query, StoreError, Stored,
+        sqlite::{
+            hub::fitting,
+            row::{self, COLUMNS, signed, unsigned},
+        },
+    },
+};
+
+pub(super) fn get(connection: &Connection, id: &ApprovalId) -> Result<Option<Stored>, StoreError> {
+    let mut statement =
+        connection.prepare_cached(&format!("SELECT {COLUMNS} FROM approvals WHERE id = ?1"))?;
+    let found = statement.query_row([row::id_bytes(id)], |row| Ok(row::stored(row))).optional()?;
+    Ok(found.transpose()?.map(|found| found.stored))
+}
+
+pub(super) fn list(connection: &Connection, query: &Query) -> Result<Vec<Listed>, StoreError> {
+    let mut terms = Terms { sql: Vec::new(), values: Vec::new() };
+    terms.add("tenant = ?", query.tenant.clone());
+    terms.add("id = ?", query.id.map(|id| *row::id_bytes(&id)));
+    terms.add("issuer = ?", query.requester.as_ref().map(|person| person.issuer.clone()));
+    terms.add("requester = ?", query.requester.as_ref().map(|person| person.subject.clone()));
+    terms.add("requester = ?", query.requester_subject.clone());
+    terms.add("state = ?", query.state.map(|state| state.as_str()));
+    terms.add("risk = ?", query.risk.map(|risk| risk.as_str()));
+    terms.add("agent = ?", query.agent.clone());
+    terms.add("position < ?", query.after.map(signed));
+    let conditions = match terms.sql.is_empty() {
+        true => "TRUE".to_owned(),
+        false => terms.sql.join(" AND "),
+    };
+    let limit = query.limit;
+    let sql = format!(
+        "SELECT {COLUMNS} FROM approvals WHERE {conditions} ORDER BY position DESC LIMIT {limit}"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query(rusqlite::params_from_iter(terms.values))?;
+    let mut listed = Vec::new();
+    while let Some(row) = rows.next()? {
+        let found = row::stored(row)?;
+        listed.push(Listed { position: found.position, approval: found.stored.approval });
+    }
+    Ok(listed)
+}
+
+pub(super) fn changes_after(
+    connection: &Connection,
+    position: u64,
+    max: usize,
+) -> Result<Vec<Arc<Changed>>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT a.content, c.progress, a.decision_position, c.position, a.last_change
+         FROM changes c JOIN approvals a ON a.id = c.approval_id
+         WHERE c.position > ?1 ORDER BY c.position LIMIT ?2",
+    )?;
+    let mut rows = statement.query(params![signed(position), signed(max as u64)])?;
+    let mut changes = Vec::new();
+    while let Some(row) = rows.next()? {
+        let found = row::stored(row)?;
+        let changed = Changed { position: found.position, approval: found.stored.approval };
+        changes.push(Arc::new(changed));
+    }
+    Ok(changes)
+}
+
+pub(super) fn outbox_after(
+    connection: &Connection,
+    position: u64,
+    max: usize,
+    max_bytes: usize,
+) -> Result<Vec<OutboxRow>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT position, run, event FROM outbox WHERE position > ?1 ORDER BY position LIMIT ?2",
+    )?;
+    let mut found = statement.query(params![signed(position), signed(max as u64)])?;
+    let mut rows = Vec::new();
+    let mut bytes = 0_usize;
+    while let Some(row) = found.next()? {
+        let (position, run, event) = (row.get(0)?, row.get(1)?, row.get::<_, Vec<u8>>(2)?);
+        bytes = bytes.saturating_add(event.len());
+        rows.push(OutboxRow { position: unsigned(position)?, run: row::run(run)?, event });
+        if bytes > max_bytes {
+            break;
+        }
+    }
+    rows.truncate(fitting(rows.iter(), max, max_bytes));
+    Ok(rows)
+}
+
+/// Whether something can be dispatched, and when the next dispatch lease ends.
+pub(super) fn dispatchable(
+    connection: &Connection,
+    now: Moment,
+    relayed: u64,
+) -> Result<(bool, Option<Moment>), StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT
+             EXISTS (SELECT 1 FROM approvals WHERE state = 'GRANTED' AND dispatch_time <= ?1
+                     AND due_time > ?1 AND decision_position <= ?2),
+             (SELECT min(dispatch_time) FROM approvals WHERE state = 'GRANTED' AND dispatch_time > ?1)",
+    )?;
+    let found = statement.query_row(params![now.nanos(), signed(relayed)], |row| {
+        Ok((row.get(0)?, row.get::<_, Option<i64>>(1)?))
+    })?;
+    Ok((found.0, found.1.map(Moment::from_nanos)))
+}
+
+/// Whether time alone has changed an approval.
+pub(super) fn is_due(connection: &Connection, now: Moment) -> Result<bool, StoreError> {
+    let mut statement = connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM approvals WHERE due_time <= ?1)")?;
+    Ok(statement.query_row([now.nanos()], |row| row.get(0))?)
+}
+
+/// Conditions and their values.
+struct Terms {
+    sql: Vec<&'static str>,
+    values: Vec<Box<dyn ToSql>>,
+}
+
+// === impl Terms ===
+
+impl Terms {
+    fn add(&mut self, sql: &'static str, value: Option<impl ToSql + 'static>) {
+        if let Some(value) = value {
+            self.sql.push(sql);
+            self.values.push(Box::new(value));
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Approvals between their domain form and their rows.
+
+use rusqlite::Row;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use uuid::Uuid;
+use warrant::{Action, ActionDigest, ApprovalId, Operation, RunId};
+
+use crate::{
+    approval::{Approval, Content, Progress},
+    moment::Moment,
+    resolve::Rule,
+    store::{StoreError, Stored},
+};
+
+/// The columns that [`stored`] reads, in its order.
+pub(super) const COLUMNS: &str = "content, progress, decision_position, position, last_change";
+
+/// A row of `approvals`.
+#[derive(Debug)]
+pub(super) struct ApprovalRow {
+    /// The approval.
+    pub(super) stored: Stored,
+    /// Its position in listings.
+    pub(super) position: u64,
+    /// Position of its latest entry in the change log.
+    pub(super) last_change: u64,
+}
+
+/// What never changes, as it is stored.
+#[derive(Serialize, Deserialize)]
+struct ContentRecord {
+    run: RunId,
+    tenant: String,
+    issuer: String,
+    requester: String,
+    agent: String,
+    session: String,
+    #[serde(flatten)]
+    operation: OperationRecord,
+    digest: ActionDigest,
+    rule: Rule,
+    rule_ids: Vec<String>,
+    reason: String,
+    safe_alternative: String,
+    policy_digest: String,
+    verdict_jws: String,
+    traceparent: String,
+    create_time: Moment,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum OperationRecord {
+    Instruction { instruction: String },
+    ToolCall { tool: String, arguments_json: String },
+}
+
+/// Reads a row that was selected with [`COLUMNS`].
+pub(super) fn stored(row: &Row<'_>) -> Result<ApprovalRow, StoreError> {
+    let content = decode_content(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?;
+    let progress = decode_progress(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?;
+    Ok(ApprovalRow {
+        stored: Stored {
+            approval: Approval { content: content.into(), progress },
+            decision_position: unsigned(row.get(2)?)?,
+        },
+        position: unsigned(row.get(3)?)?,
+        last_change: unsigned(row.get(4)?)?,
+    })
+}
+
+/// A position from its column.
+pub(super) fn unsigned(value: i64) -> Result<u64, StoreError> {
+    u64::try_from(value).map_err(|_| StoreError::Corrupt(format!("negative position {value}")))
+}
+
+/// A position for its column.
+pub(super) fn signed(position: u64) -> i64 {
+    i64::try_from(position).unwrap_or(i64::MAX)
+}
+
+/// The bytes of an approval's id.
+pub(super) fn id_bytes(id: &ApprovalId) -> &[u8; 16] {
+    Uuid::as_bytes(id.as_uuid())
+}
+
+/// A run from its column.
+pub(super) fn run(bytes: [u8; 16]) -> Result<RunId, StoreError> {
+    RunId::from_bytes(bytes).map_err(|error| StoreError::Corrupt(error.to_string()))
+}
+
+pub(super) fn encode_progress(progress: &Progress) -> Result<String, StoreError> {
+    encode(progress)
+}
+
+pub(super) fn decode_progress(text: &str) -> Result<Progress, StoreError> {
+    decode(text)
+}
+
+pub(super) fn encode_content(content: &Content) -> Result<String, StoreError> {
+    let action = content.action.clone();
+    encode(&ContentRecord {
+        run: action.run,
+        tenant: action.tenant,
+        issuer: action.issuer,
+        requester: action.requester,
+        agent: action.agent,
+        session: action.session,
+        operation: match action.operation {
+            Operation::Instruction { instruction } => OperationRecord::Instruction { instruction },
+            Operation::ToolCall { tool, arguments_json } => {
+                OperationRecord::ToolCall { tool, arguments_json }
+            }
+        },
+        digest: content.digest,
+        rule: content.rule.clone(),
+        rule_ids: content.rule_ids.clone(),
+        reason: content.reason.clone(),
+        safe_alternative: content.safe_alternative.clone(),
+        policy_digest: content.policy_digest.clone(),
+        verdict_jws: content.verdict_jws.clone(),
+        traceparent: content.traceparent.clone(),
+        create_time: content.create_time,
+    })
+}
+
+pub(super) fn decode_content(text: &str) -> Result<Content, StoreError> {
+    let record: ContentRecord = decode(text)?;
+    let action = Action {
+        run: record.run,
+        tenant: record.tenant,
+        issuer: record.issuer,
+        requester: record.requester,
+        agent: record.agent,
+        session: record.session,
+        operation: match record.operation {
+            OperationRecord::Instruction { instruction } => Operation::Instruction { instruction },
+            OperationRecord::ToolCall { tool, arguments_json } => {
+                Operation::ToolCall { tool, arguments_json }
+            }
+        },
+    };
+    if action.digest() != record.digest {
+        return Err(StoreError::Corrupt(format!("the action of run {} was altered", record.run)));
+    }
+    Ok(Content {
+        id: warrant::approval_id(&action.run),
+        action,
+        digest: record.digest,
+        rule: record.rule,
+        rule_ids: record.rule_ids,
+        reason: record.reason,
+        safe_alternative: record.safe_alternative,
+        policy_digest: record.policy_digest,
+        verdict_jws: record.verdict_jws,
+        traceparent: record.traceparent,
+        create_time: record.create_time,
+    })
+}
+
+fn encode(value: &impl Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|error| StoreError::Corrupt(error.to_string()))
+}
+
+fn decode<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(|error| StoreError::Corrupt(error.to_string()))
+}

@@ -1,0 +1,345 @@
+//! One transaction of the writer: the state machine between loading and storing.
+
+use std::sync::Arc;
+
+use chassis::Ids;
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _, named_params, params};
+use warrant::{ApprovalId, Risk};
+
+use crate::{
+    approval::{
+        State, Terms,
+        command::Command,
+        machine::{self, At, Change, FactKind, Step},
+    },
+    error::ApprovalError,
+    event,
+    moment::Moment,
+    store::{
+        Acquired, Changed, Committed, Draft, OutboxRow, RequestKey, StoreError, Stored,
+        receipts::Receipts,
+        sqlite::row::{self, ApprovalRow, signed, unsigned},
+    },
+};
+
+/// What a transaction works with, and what it leaves to be published once it has committed.
+pub(super) struct Session<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) now: Moment,
+    pub(super) ids: &'a dyn Ids,
+    pub(super) terms: &'a Terms,
+    pub(super) receipts: &'a Receipts,
+    pub(super) published: Published,
+}
+
+/// What others are told after the commit.
+#[derive(Debug, Default)]
+pub(super) struct Published {
+    /// Whether anything was written.
+    pub(super) wrote: bool,
+    pub(super) changes: Vec<Arc<Changed>>,
+    pub(super) rows: Vec<OutboxRow>,
+    /// Whether an approval waits for dispatch that didn't before.
+    pub(super) given_back: bool,
+}
+
+// === impl Session ===
+
+impl Session<'_> {
+    /// Runs `work` so that a failure of it undoes what it wrote, and nothing else. A refusal is no failure: what time
+    /// alone has changed stays.
+    pub(super) fn run<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, ApprovalError>,
+    ) -> Result<T, ApprovalError> {
+        let mark = (self.published.changes.len(), self.published.rows.len());
+        self.step("SAVEPOINT step")?;
+        let result = work(self);
+        let failed =
+            matches!(result, Err(ApprovalError::StoreUnavailable(_) | ApprovalError::Internal(_)));
+        if failed {
+            self.published.changes.truncate(mark.0);
+            self.published.rows.truncate(mark.1);
+            self.step("ROLLBACK TO step")?;
+        }
+        self.step("RELEASE step")?;
+        result
+    }
+
+    pub(super) fn create(&mut self, draft: Draft) -> Result<Committed, ApprovalError> {
+        let mut content = draft.content;
+        if let Some(found) = self.load(&content.id)? {
+            if found.stored.approval.content.digest != content.digest {
+                return Err(ApprovalError::RequestIdReused);
+            }
+            let settled = self.settled(found)?;
+            return Ok(self.committed(settled.stored, true));
+        }
+        if content.rule.risk == Risk::Amber {
+            self.refuse_flood(&content.action.tenant, &content.rule.requester)?;
+        }
+        content.create_time = self.now;
+        content.rule.pending_expire = self.now.plus(self.terms.pending_ttl);
+        content.rule.quorum = self.terms.quorum;
+        let step = machine::create(content, self.at(false));
+        let stored = self.insert(step)?;
+        Ok(self.committed(stored, false))
+    }
+
+    pub(super) fn execute(
+        &mut self,
+        id: ApprovalId,
+        command: &Command,
+        request: Option<&RequestKey>,
+    ) -> Result<Committed, ApprovalError> {
+        if let Some(stored) = request.map_or(Ok(None), |request| self.answered(request))? {
+            return Ok(self.committed(stored, true));
+        }
+        let found = self.load(&id)?.ok_or(ApprovalError::NotFound)?;
+        let found = self.settled(found)?;
+        let step = found.stored.approval.apply(command, self.at(self.is_recorded(&found.stored)))?;
+        let given_back = step.change == Change::Visible
+            && step.after.state() == State::Granted
+            && found.stored.approval.state() == State::Executing;
+        let after = self.update(&found, step)?;
+        self.published.given_back |= given_back;
+        if let Some(request) = request {
+            self.remember(request, after.last_change)?;
+        }
+        Ok(self.committed(after.stored, false))
+    }
+
+    pub(super) fn acquire(&mut self, max: usize) -> Result<Acquired, ApprovalError> {
+        let due = self.select_ids(
+            "SELECT id FROM approvals WHERE state = 'GRANTED' AND dispatch_time <= ?1 AND due_time > ?1
+             AND decision_position <= ?2 ORDER BY dispatch_time LIMIT ?3",
+            params![self.now.nanos(), signed(self.receipts.relayed()), signed(max as u64)],
+        )?;
+        let mut approvals = Vec::with_capacity(due.len());
+        for id in due {
+            let found = self.load_bytes(&id)?.ok_or(ApprovalError::NotFound)?;
+            if !self.is_recorded(&found.stored) {
+                continue;
+            }
+            let step = found.stored.approval.apply(&Command::Dispatch, self.at(true))?;
+            approvals.push(self.update(&found, step)?.stored.approval);
+        }
+        Ok(Acquired { approvals, now: self.now, next: None })
+    }
+
+    pub(super) fn sweep(&mut self, max: usize) -> Result<usize, ApprovalError> {
+        let due = self.select_ids(
+            "SELECT id FROM approvals WHERE due_time <= ?1 ORDER BY due_time LIMIT ?2",
+            params![self.now.nanos(), signed(max as u64)],
+        )?;
+        for id in &due {
+            let found = self.load_bytes(id)?.ok_or(ApprovalError::NotFound)?;
+            self.settled(found)?;
+        }
+        Ok(due.len())
+    }
+
+    /// Extends the leases that are live now: their holders couldn't renew while the store was closed.
+    pub(super) fn extend_leases(&mut self) -> Result<(), ApprovalError> {
+        let live = self.select_ids(
+            "SELECT id FROM approvals WHERE state = 'EXECUTING' AND due_time > ?1",
+            params![self.now.nanos()],
+        )?;
+        for id in live {
+            let found = self.load_bytes(&id)?.ok_or(ApprovalError::NotFound)?;
+            let step = found.stored.approval.extended(&self.at(true));
+            self.update(&found, step)?;
+        }
+        Ok(())
+    }
+
+    fn at(&self, recorded: bool) -> At<'_> {
+        At { now: self.now, nonce: self.ids.random_bytes(), recorded, terms: self.terms }
+    }
+
+    fn committed(&self, stored: Stored, replayed: bool) -> Committed {
+        Committed { stored, now: self.now, replayed }
+    }
+
+    fn is_recorded(&self, stored: &Stored) -> bool {
+        self.receipts.covers(&stored.approval.content.action.run, stored.decision_position)
+    }
+
+    fn settled(&mut self, found: ApprovalRow) -> Result<ApprovalRow, StoreError> {
+        match found.stored.approval.settle(self.at(false)) {
+            Some(step) => self.update(&found, step),
+            None => Ok(found),
+        }
+    }
+
+    fn refuse_flood(
+        &self,
+        tenant: &str,
+        requester: &crate::approval::PersonId,
+    ) -> Result<(), ApprovalError> {
+        let pending: i64 = self
+            .prepare(
+                "SELECT count(*) FROM approvals
+                 WHERE state = 'PENDING' AND tenant = ?1 AND issuer = ?2 AND requester = ?3",
+            )?
+            .query_row(params![tenant, requester.issuer, requester.subject], |row| row.get(0))
+            .map_err(StoreError::from)?;
+        if pending >= i64::from(self.terms.max_pending) {
+            return Err(ApprovalError::TooManyPending { limit: self.terms.max_pending });
+        }
+        Ok(())
+    }
+
+    fn insert(&mut self, step: Step) -> Result<Stored, StoreError> {
+        let decision_position = self.append_events(&step)?.unwrap_or(0);
+        let progress = row::encode_progress(&step.after.progress)?;
+        let last_change = self.append_change(&step, &progress)?.unwrap_or(0);
+        let (content, after) = (&step.after.content, &step.after);
+        self.prepare(
+            "INSERT INTO approvals (id, tenant, issuer, requester, agent, risk, content, state, due_time,
+                 dispatch_time, decision_position, last_change, progress)
+             VALUES (:id, :tenant, :issuer, :requester, :agent, :risk, :content, :state, :due_time,
+                 :dispatch_time, :decision_position, :last_change, :progress)",
+        )?
+        .execute(named_params! {
+            ":id": row::id_bytes(&content.id),
+            ":tenant": content.action.tenant,
+            ":issuer": content.action.issuer,
+            ":requester": content.action.requester,
+            ":agent": content.action.agent,
+            ":risk": content.rule.risk.as_str(),
+            ":content": row::encode_content(content)?,
+            ":state": after.state().as_str(),
+            ":due_time": after.due().map(Moment::nanos),
+            ":dispatch_time": after.progress.dispatch_time.nanos(),
+            ":decision_position": signed(decision_position),
+            ":last_change": signed(last_change),
+            ":progress": progress,
+        })?;
+        Ok(Stored { approval: step.after, decision_position })
+    }
+
+    fn update(&mut self, found: &ApprovalRow, step: Step) -> Result<ApprovalRow, StoreError> {
+        if step.change == Change::None {
+            let stored = Stored { approval: step.after, ..found.stored };
+            return Ok(ApprovalRow { stored, ..*found });
+        }
+        let granted_at = self.append_events(&step)?;
+        let decision_position = granted_at.unwrap_or(found.stored.decision_position);
+        let progress = row::encode_progress(&step.after.progress)?;
+        let last_change = self.append_change(&step, &progress)?.unwrap_or(found.last_change);
+        let changed = self
+            .prepare(
+                "UPDATE approvals SET state = ?1, due_time = ?2, dispatch_time = ?3, decision_position = ?4,
+                     last_change = ?5, progress = ?6
+                 WHERE position = ?7 AND last_change = ?8 AND state = ?9",
+            )?
+            .execute(params![
+                step.after.state().as_str(),
+                step.after.due().map(Moment::nanos),
+                step.after.progress.dispatch_time.nanos(),
+                signed(decision_position),
+                signed(last_change),
+                progress,
+                signed(found.position),
+                signed(found.last_change),
+                found.stored.approval.state().as_str(),
+            ])?;
+        if changed != 1 {
+            return Err(StoreError::Corrupt("an approval changed within its transaction".to_owned()));
+        }
+        let stored = Stored { approval: step.after, decision_position };
+        Ok(ApprovalRow { stored, last_change, ..*found })
+    }
+
+    /// AP-7: the events' bytes go into the same transaction. Returns the position of the grant's event.
+    fn append_events(&mut self, step: &Step) -> Result<Option<u64>, StoreError> {
+        self.published.wrote = true;
+        let run = step.after.content.action.run;
+        let mut granted_at = None;
+        for fact in &step.facts {
+            let event = event::encode(&step.after, fact, self.now, self.ids.uuid());
+            self.prepare("INSERT INTO outbox (run, event) VALUES (?1, ?2)")?
+                .execute(params![run.as_bytes(), event])?;
+            let position = unsigned(self.connection.last_insert_rowid())?;
+            if fact.kind == FactKind::Granted {
+                granted_at = Some(position);
+            }
+            self.published.rows.push(OutboxRow { position, run, event });
+        }
+        Ok(granted_at)
+    }
+
+    fn append_change(&mut self, step: &Step, progress: &str) -> Result<Option<u64>, StoreError> {
+        if step.change != Change::Visible {
+            return Ok(None);
+        }
+        self.prepare("INSERT INTO changes (approval_id, progress) VALUES (?1, ?2)")?
+            .execute(params![row::id_bytes(&step.after.id()), progress])?;
+        let position = unsigned(self.connection.last_insert_rowid())?;
+        let changed = Changed { position, approval: step.after.clone() };
+        self.published.changes.push(Arc::new(changed));
+        Ok(Some(position))
+    }
+
+    /// The answer that a request was given before.
+    fn answered(&self, request: &RequestKey) -> Result<Option<Stored>, ApprovalError> {
+        let mut statement =
+            self.prepare("SELECT body, change FROM requests WHERE principal = ?1 AND request_id = ?2")?;
+        let found: Option<([u8; 32], i64)> = statement
+            .query_row(params![request.principal, request.request_id], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .optional()
+            .map_err(StoreError::from)?;
+        let Some((body, change)) = found else { return Ok(None) };
+        if body != request.body {
+            return Err(ApprovalError::RequestIdReused);
+        }
+        Ok(Some(self.as_of(change)?))
+    }
+
+    fn as_of(&self, change: i64) -> Result<Stored, StoreError> {
+        let mut statement = self.prepare(
+            "SELECT a.content, c.progress, a.decision_position, a.position, a.last_change
+             FROM changes c JOIN approvals a ON a.id = c.approval_id WHERE c.position = ?1",
+        )?;
+        statement.query_row([change], |row| Ok(row::stored(row)))?.map(|found| found.stored)
+    }
+
+    fn remember(&self, request: &RequestKey, change: u64) -> Result<(), StoreError> {
+        self.prepare("INSERT INTO requests (principal, request_id, body, change) VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![request.principal, request.request_id, request.body, signed(change)])?;
+        Ok(())
+    }
+
+    fn load(&self, id: &ApprovalId) -> Result<Option<ApprovalRow>, StoreError> {
+        self.load_bytes(row::id_bytes(id))
+    }
+
+    fn load_bytes(&self, id: &[u8; 16]) -> Result<Option<ApprovalRow>, StoreError> {
+        let mut statement = self.prepare(
+            "SELECT content, progress, decision_position, position, last_change FROM approvals WHERE id = ?1",
+        )?;
+        statement.query_row([id], |row| Ok(row::stored(row))).optional()?.transpose()
+    }
+
+    fn select_ids(
+        &self,
+        sql: &str,
+        params: impl rusqlite::Params,
+    ) -> Result<Vec<[u8; 16]>, StoreError> {
+        let mut statement = self.prepare(sql)?;
+        let ids = statement.query_map(params, |row| row.get(0))?.collect::<Result<_, _>>()?;
+        Ok(ids)
+    }
+
+    fn prepare(&self, sql: &str) -> Result<CachedStatement<'_>, StoreError> {
+        Ok(self.connection.prepare_cached(sql)?)
+    }
+
+    fn step(&self, sql: &str) -> Result<(), StoreError> {
+        self.prepare(sql)?.execute([])?;
+        Ok(())
+    }
+}

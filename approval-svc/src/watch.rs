@@ -1,0 +1,130 @@
+//! Following approvals as they change (AP-10): from memory as they commit, from the change log after a gap.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use chassis::{
+    PartName, Person,
+    fault::{Code, status},
+    page,
+};
+use futures_util::{Stream, stream};
+use proto::{approval::v1::WatchApprovalsResponse, common::v1::ErrorReason};
+use tokio::sync::broadcast::{self, error::RecvError};
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+
+use crate::{
+    access, convert,
+    store::{ApprovalStore, Changed, Query},
+};
+
+const DOMAIN: &str = PartName::Approval.domain();
+const SCOPE: &str = "WatchApprovals";
+/// How often a watcher hears something, at least.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// How many changes are read from the log at once.
+const PAGE: usize = 256;
+
+/// One watcher.
+#[derive(Debug)]
+pub struct Watch<S> {
+    store: Arc<S>,
+    person: Person,
+    query: Query,
+    live: broadcast::Receiver<Arc<Changed>>,
+    /// Everything up to here has been looked at.
+    position: u64,
+    read: VecDeque<Arc<Changed>>,
+    behind: bool,
+    greeted: bool,
+    shutdown: CancellationToken,
+}
+
+// === impl Watch ===
+
+impl<S: ApprovalStore> Watch<S> {
+    /// Continues after `resume_token`; without one, starts with what is committed from now on.
+    pub fn open(
+        store: Arc<S>,
+        person: Person,
+        query: Query,
+        resume_token: &str,
+        shutdown: CancellationToken,
+    ) -> Result<Self, Status> {
+        let live = store.subscribe();
+        let last = store.last_change();
+        let resumed = page::decode(DOMAIN, SCOPE, resume_token)?;
+        let position = match &resumed {
+            None => last,
+            Some(text) => text
+                .parse()
+                .ok()
+                .filter(|position| *position <= last)
+                .ok_or_else(|| foreign_token())?,
+        };
+        let behind = position < last;
+        let read = VecDeque::new();
+        Ok(Self { store, person, query, live, position, read, behind, greeted: false, shutdown })
+    }
+
+    /// The messages, until the watcher leaves or the service closes.
+    pub fn into_stream(self) -> impl Stream<Item = Result<WatchApprovalsResponse, Status>> + Send {
+        stream::unfold(Some(self), |watch| async move {
+            let mut watch = watch?;
+            match watch.next().await {
+                Ok(message) => Some((Ok(message), Some(watch))),
+                Err(status) => Some((Err(status), None)),
+            }
+        })
+    }
+
+    async fn next(&mut self) -> Result<WatchApprovalsResponse, Status> {
+        if !std::mem::replace(&mut self.greeted, true) {
+            return Ok(self.message(None));
+        }
+        loop {
+            while let Some(changed) = self.read.pop_front() {
+                if changed.position <= self.position {
+                    continue;
+                }
+                self.position = changed.position;
+                let approval = &changed.approval;
+                if access::sees(&self.person, &approval.content) && self.query.finds(approval) {
+                    return Ok(self.message(Some(&changed)));
+                }
+            }
+            if self.behind {
+                let page = self.store.changes_after(self.position, PAGE).await?;
+                self.behind = page.len() == PAGE;
+                self.read.extend(page);
+                continue;
+            }
+            tokio::select! {
+                () = self.shutdown.cancelled() => return Err(closing()),
+                () = tokio::time::sleep(HEARTBEAT) => return Ok(self.message(None)),
+                changed = self.live.recv() => match changed {
+                    Ok(changed) => self.read.push_back(changed),
+                    Err(RecvError::Lagged(_)) => self.behind = true,
+                    Err(RecvError::Closed) => return Err(closing()),
+                },
+            }
+        }
+    }
+
+    fn message(&self, changed: Option<&Changed>) -> WatchApprovalsResponse {
+        WatchApprovalsResponse {
+            approval: changed.map(|changed| convert::approval(&changed.approval)),
+            resume_token: page::encode(SCOPE, &self.position.to_string()),
+        }
+    }
+}
+
+fn foreign_token() -> Status {
+    let message = "`resume_token` is not one of this service's";
+    status(DOMAIN, Code::InvalidArgument, ErrorReason::InvalidPageToken, message)
+}
+
+fn closing() -> Status {
+    let message = "the service is closing; continue with the last resume token";
+    status(DOMAIN, Code::Unavailable, ErrorReason::ShuttingDown, message)
+}

@@ -1,0 +1,118 @@
+//! Assessments: what the classifier says of a request, and why.
+
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+
+use crate::{clause::Frame, rule::Risk};
+
+/// What follows from a risk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Disposition {
+    /// It is executed.
+    Allow,
+    /// A person decides.
+    RequireApproval,
+    /// It isn't executed.
+    Block,
+}
+
+/// What the classifier says of one request.
+#[derive(Clone, Debug, Serialize)]
+pub struct Assessment {
+    /// How dangerous it is.
+    pub risk: Risk,
+    /// What follows.
+    pub disposition: Disposition,
+    /// The rules that matched, the gravest first.
+    pub rules: Vec<String>,
+    /// Why, in one sentence.
+    pub reason: String,
+    /// What to ask for instead, if it is blocked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alternative: Option<String>,
+    /// How sure the classifier is, from 0 to 1.
+    pub confidence: f64,
+    /// Each rule with what made it match.
+    pub matches: Vec<RuleMatch>,
+    /// The views under which the text was read.
+    pub views: Vec<&'static str>,
+    /// What the text asks for, clause by clause.
+    pub facts: Vec<Fact>,
+    /// The policy.
+    pub policy: String,
+}
+
+/// One rule that matched.
+#[derive(Clone, Debug, Serialize)]
+pub struct RuleMatch {
+    /// Its name.
+    pub rule: String,
+    /// Its title.
+    pub title: String,
+    /// What kind of risk it is about.
+    pub category: String,
+    /// Its risk.
+    pub risk: Risk,
+    /// Why.
+    pub reason: String,
+    /// What to ask for instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alternative: Option<String>,
+    /// The view in which it matched.
+    pub view: &'static str,
+    /// Where in the raw text.
+    pub spans: Vec<Span>,
+}
+
+/// Bytes of the raw text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Span {
+    /// First byte.
+    pub start: usize,
+    /// One past the last byte.
+    pub end: usize,
+}
+
+/// What one clause asks for.
+#[derive(Clone, Debug, Serialize)]
+pub struct Fact {
+    /// What kind of sentence it is.
+    pub frame: Frame,
+    /// What is to be done.
+    #[serde(serialize_with = "texts")]
+    pub verbs: Vec<Arc<str>>,
+    /// To what.
+    #[serde(serialize_with = "texts")]
+    pub objects: Vec<Arc<str>>,
+    /// Where in the raw text.
+    pub span: Span,
+}
+
+// === impl Disposition ===
+
+impl Disposition {
+    /// The name as it is written everywhere.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "ALLOW",
+            Self::RequireApproval => "REQUIRE_APPROVAL",
+            Self::Block => "BLOCK",
+        }
+    }
+}
+
+impl From<Risk> for Disposition {
+    fn from(risk: Risk) -> Self {
+        match risk {
+            Risk::Green => Self::Allow,
+            Risk::Amber => Self::RequireApproval,
+            Risk::Red => Self::Block,
+        }
+    }
+}
+
+fn texts<S: Serializer>(texts: &[Arc<str>], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(texts.iter().map(AsRef::<str>::as_ref))
+}

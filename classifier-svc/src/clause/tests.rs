@@ -1,0 +1,72 @@
+//! How sentences are read.
+
+use super::*;
+use crate::vocabulary::VocabularyBuilder;
+
+fn vocabulary() -> Vocabulary {
+    let mut builder = VocabularyBuilder::new().unwrap();
+    let terms = |list: &[&str]| list.iter().map(|term| (*term).to_owned()).collect::<Vec<_>>();
+    builder.verb("send", VerbClass::Acting, &terms(&["send|sent", "delete", "transfer", "update"])).unwrap();
+    builder.verb("draft", VerbClass::Composing, &terms(&["draft", "summarize"])).unwrap();
+    builder.verb("review", VerbClass::Reading, &terms(&["review", "find", "list"])).unwrap();
+    builder.verb("use", VerbClass::Light, &terms(&["use"])).unwrap();
+    builder.object("mention", &terms(&["documentation", "example"])).unwrap();
+    builder.build().unwrap()
+}
+
+/// The verbs with their reaches: `!` instruct, `~` imply, `,` compose, `.` content, `"` mention; `-` if negated.
+fn read(text: &str) -> String {
+    let vocabulary = vocabulary();
+    let tokens = tokenise(text, &vocabulary, &Entities::new(&vocabulary, &[]));
+    let signs = |verb: &VerbUse| {
+        let reach = match verb.reach {
+            Reach::Instruct => "!",
+            Reach::Imply => "~",
+            Reach::Compose => ",",
+            Reach::Content => ".",
+            Reach::Mention => "\"",
+        };
+        let token = &tokens[verb.token];
+        format!("{}{}{reach}", if verb.negated { "-" } else { "" }, &text[token.start..token.end])
+    };
+    let parts: Vec<String> = clauses(text, &tokens, &vocabulary)
+        .iter()
+        .map(|clause| clause.verbs.iter().map(signs).collect::<Vec<_>>().join(" "))
+        .collect();
+    parts.join(" | ")
+}
+
+#[test]
+fn composing_is_not_acting() {
+    assert_eq!(read("draft an email to finance to send the money"), "draft! send,");
+    assert_eq!(read("draft it and then send it"), "draft! | send!");
+    assert_eq!(read("draft it. now send it"), "draft! | send!");
+}
+
+#[test]
+fn coordinated_verbs_share_a_clause() {
+    assert_eq!(read("review and update the notes"), "review! update!");
+    assert_eq!(read("please find the file, update it, and send it to bob"), "find! | update! | send!");
+}
+
+#[test]
+fn negation_questions_and_nouns_are_no_instructions() {
+    assert_eq!(read("summarize it but do not send it"), "summarize! -send!");
+    assert_eq!(read("how do i delete a file?"), "delete.");
+    assert_eq!(read("review the transfer to bob"), "review!");
+    assert_eq!(read("could you delete the file?"), "delete!");
+    assert_eq!(read("do not forget to send it"), "send!");
+}
+
+#[test]
+fn purposes_and_wishes_imply() {
+    assert_eq!(read("review the list to delete it"), "review! delete~");
+    assert_eq!(read("i would like to transfer some"), "transfer~");
+    assert_eq!(read("use the tool to delete it"), "use! | delete!");
+}
+
+#[test]
+fn quoted_examples_are_mentions() {
+    assert_eq!(read("the documentation shows 'delete the file' as an example"), "delete\"");
+    assert_eq!(read("delete 'the example'"), "delete!");
+}

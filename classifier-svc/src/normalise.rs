@@ -1,0 +1,117 @@
+//! Normalisation: the views under which a text is read.
+//!
+//! The raw text is never changed. Every view knows for each of its bytes where in the raw text it came from,
+//! so that whatever a rule finds can be shown to a person at its place.
+
+mod decode;
+mod fold;
+mod respell;
+
+use crate::vocabulary::Vocabulary;
+
+/// Longest text that is looked at; anything longer is held.
+pub const MAX_TEXT_BYTES: usize = 64 * 1024;
+/// How many encodings may lie inside each other; anything deeper is held.
+pub const MAX_DECODE_DEPTH: usize = 3;
+
+/// One reading of a text.
+#[derive(Debug)]
+pub struct View {
+    /// How the view was made.
+    pub name: &'static str,
+    /// The text as it reads in this view.
+    pub text: String,
+    /// For each byte of `text`, and for its end, the raw offset; `None` if they are the same.
+    map: Option<Vec<u32>>,
+}
+
+/// All readings of a text.
+#[derive(Debug)]
+pub struct Views {
+    /// The folded text first, then the views that differ from those before.
+    pub views: Vec<View>,
+    /// Why the text can't be read to the end, if so.
+    pub held: Option<&'static str>,
+    /// Whether look-alike or invisible characters were folded away.
+    pub disguised: bool,
+}
+
+/// Makes all views of a text.
+pub fn normalise(raw: &str, vocabulary: &Vocabulary) -> Views {
+    if raw.len() > MAX_TEXT_BYTES {
+        return Views { views: Vec::new(), held: Some("it is longer than the classifier reads"), disguised: false };
+    }
+    let mut views = Views { views: vec![fold::fold(raw)], held: None, disguised: !raw.is_ascii() && fold::is_disguised(raw) };
+    views.decode(raw);
+    views.respell(vocabulary);
+    views
+}
+
+// === impl View ===
+
+impl View {
+    fn identity(name: &'static str, text: String) -> Self {
+        Self { name, text, map: None }
+    }
+
+    fn mapped(name: &'static str, text: String, mut map: Vec<u32>, end: usize) -> Self {
+        map.push(u32::try_from(end).unwrap_or(u32::MAX));
+        Self { name, text, map: Some(map) }
+    }
+
+    /// Where a byte range of this view lies in the raw text.
+    pub fn raw_span(&self, start: usize, end: usize) -> (usize, usize) {
+        let first = self.raw_offset(start);
+        (first, self.raw_offset(end).max(first))
+    }
+
+    fn raw_offset(&self, at: usize) -> usize {
+        match &self.map {
+            None => at,
+            Some(map) => map.get(at).or(map.last()).map_or(at, |raw| *raw as usize),
+        }
+    }
+
+    /// A view derived from this one: `map` holds offsets into this view.
+    fn derive(&self, name: &'static str, text: String, map: Vec<u32>) -> Self {
+        let raw = map.into_iter().map(|at| u32::try_from(self.raw_offset(at as usize)).unwrap_or(u32::MAX)).collect();
+        Self::mapped(name, text, raw, self.raw_offset(self.text.len()))
+    }
+}
+
+// === impl Views ===
+
+impl Views {
+    /// Decodes what is encoded. This works on the raw text, as folding would break base64.
+    fn decode(&mut self, raw: &str) {
+        let mut current = View::identity("decoded", raw.to_owned());
+        for _ in 0..MAX_DECODE_DEPTH {
+            let Some((text, map)) = decode::decode(&current.text) else { return };
+            if text.len() > MAX_TEXT_BYTES {
+                self.held = Some("what it encodes is longer than the classifier reads");
+                return;
+            }
+            current = current.derive("decoded", text, map);
+            let folded = fold::fold(&current.text);
+            let offsets = (0..folded.text.len()).map(|at| u32::try_from(folded.raw_offset(at)).unwrap_or(u32::MAX)).collect();
+            self.views.push(current.derive("decoded", folded.text, offsets));
+        }
+        if decode::decode(&current.text).is_some() {
+            self.held = Some("it is encoded more deeply than the classifier decodes");
+        }
+    }
+
+    /// Undoes spellings that a person still reads: spaced-out letters, leet, rot13, words run together.
+    fn respell(&mut self, vocabulary: &Vocabulary) {
+        for transform in [respell::joined, respell::leet, respell::rotated, respell::split] {
+            let Some(last) = self.views.last() else { return };
+            if let Some((name, text, map)) = transform(&last.text, vocabulary) {
+                let view = last.derive(name, text, map);
+                self.views.push(view);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,140 @@
+//! Decoding, one layer at a time: percent escapes, HTML character references, base64 and hexadecimal.
+
+use base64::{
+    Engine,
+    alphabet::{STANDARD, URL_SAFE},
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+
+/// Shortest run that is tried as base64 or hexadecimal: shorter ones are words.
+const MIN_BLOB: usize = 16;
+
+const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
+    .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+    .with_decode_allow_trailing_bits(true);
+const BASE64: GeneralPurpose = GeneralPurpose::new(&STANDARD, LENIENT);
+const BASE64_URL: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, LENIENT);
+
+/// The text with everything encoded in it decoded in place, and for each byte the offset it came from.
+/// `None` if nothing is encoded.
+pub(super) fn decode(text: &str) -> Option<(String, Vec<u32>)> {
+    let mut output = Output { bytes: Vec::new(), map: Vec::new(), changed: false };
+    let mut at = 0;
+    while at < text.len() {
+        let rest = text.get(at..).unwrap_or_default();
+        at += output.step(at, rest);
+    }
+    output.finish()
+}
+
+struct Output {
+    bytes: Vec<u8>,
+    map: Vec<u32>,
+    changed: bool,
+}
+
+// === impl Output ===
+
+impl Output {
+    /// Reads one unit at the start of `rest` and says how many bytes it took.
+    fn step(&mut self, at: usize, rest: &str) -> usize {
+        if let Some((decoded, length)) = percent(rest).or_else(|| reference(rest)) {
+            return self.decoded(at, &decoded, length);
+        }
+        let run = rest.bytes().take_while(|byte| is_blob(*byte)).count();
+        if run >= MIN_BLOB {
+            let padding = rest.bytes().skip(run).take_while(|byte| *byte == b'=').take(2).count();
+            let token = rest.get(..run).unwrap_or_default();
+            if let Some(decoded) = blob(token) {
+                return self.decoded(at, &decoded, run + padding);
+            }
+            return self.kept(at, token);
+        }
+        let length = if run > 0 { run } else { rest.chars().next().map_or(1, char::len_utf8) };
+        self.kept(at, rest.get(..length).unwrap_or_default())
+    }
+
+    fn decoded(&mut self, at: usize, decoded: &[u8], length: usize) -> usize {
+        self.changed = true;
+        self.push(decoded, |_| at);
+        length
+    }
+
+    fn kept(&mut self, at: usize, text: &str) -> usize {
+        self.push(text.as_bytes(), |index| at + index);
+        text.len().max(1)
+    }
+
+    fn push(&mut self, bytes: &[u8], offset: impl Fn(usize) -> usize) {
+        self.bytes.extend_from_slice(bytes);
+        self.map.extend((0..bytes.len()).map(|index| u32::try_from(offset(index)).unwrap_or(u32::MAX)));
+    }
+
+    fn finish(self) -> Option<(String, Vec<u32>)> {
+        let text = self.changed.then(|| String::from_utf8(self.bytes).ok())??;
+        Some((text, self.map))
+    }
+}
+
+/// `%41` and runs of it, which together must be UTF-8.
+fn percent(text: &str) -> Option<(Vec<u8>, usize)> {
+    let mut decoded = Vec::new();
+    let mut rest = text.as_bytes();
+    while let [b'%', high, low, tail @ ..] = rest {
+        let (Some(high), Some(low)) = (hex_digit(*high), hex_digit(*low)) else { break };
+        decoded.push(high << 4 | low);
+        rest = tail;
+    }
+    let length = text.len() - rest.len();
+    (length > 0 && std::str::from_utf8(&decoded).is_ok()).then_some((decoded, length))
+}
+
+/// `&#65;`, `&#x41;` and the named references that matter.
+fn reference(text: &str) -> Option<(Vec<u8>, usize)> {
+    let body = text.strip_prefix('&')?;
+    let end = body.bytes().take(10).position(|byte| byte == b';')?;
+    let name = body.get(..end)?;
+    let character = match name.strip_prefix('#') {
+        Some(number) => char::from_u32(match number.strip_prefix(['x', 'X']) {
+            Some(hex) => u32::from_str_radix(hex, 16).ok()?,
+            None => number.parse().ok()?,
+        })?,
+        None => match name {
+            "lt" => '<',
+            "gt" => '>',
+            "amp" => '&',
+            "quot" => '"',
+            "apos" => '\'',
+            "nbsp" => ' ',
+            _ => return None,
+        },
+    };
+    Some((character.to_string().into_bytes(), end + 2))
+}
+
+/// A long run of base64 or hexadecimal digits that decodes to readable text.
+fn blob(token: &str) -> Option<Vec<u8>> {
+    if token.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return hex::decode(token).ok().filter(|bytes| is_readable(bytes));
+    }
+    let mixed = token.bytes().any(|byte| byte.is_ascii_uppercase()) && token.bytes().any(|byte| byte.is_ascii_lowercase());
+    if !mixed {
+        return None;
+    }
+    let engine = if token.contains(['-', '_']) { &BASE64_URL } else { &BASE64 };
+    engine.decode(token).ok().filter(|bytes| is_readable(bytes))
+}
+
+/// Whether bytes are text rather than chance: UTF-8, and nearly all of it letters, digits and punctuation.
+fn is_readable(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else { return false };
+    text.len() >= 6 && text.chars().all(|character| !character.is_control() || character.is_whitespace())
+}
+
+fn is_blob(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_')
+}
+
+fn hex_digit(byte: u8) -> Option<u8> {
+    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+}

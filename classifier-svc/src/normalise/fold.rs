@@ -1,0 +1,160 @@
+//! Folding: one pass that makes look-alike spellings equal.
+//!
+//! Compatibility decomposition, removal of marks and of characters that can't be seen, case folding,
+//! and the letters of other scripts that look like Latin ones.
+
+use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
+
+use super::View;
+
+/// The text as the lexicons spell it.
+pub(super) fn fold(raw: &str) -> View {
+    if raw.is_ascii() {
+        return View::identity("folded", raw.bytes().map(fold_ascii).map(char::from).collect());
+    }
+    let mut view = Builder::with_capacity(raw.len());
+    for (at, character) in raw.char_indices() {
+        view.fold(at, character);
+    }
+    View::mapped("folded", view.text, view.map, raw.len())
+}
+
+/// Whether folding did more than lower the case.
+pub(super) fn is_disguised(raw: &str) -> bool {
+    raw.chars().any(|character| !character.is_ascii() && (is_invisible(character) || look_alike(character).is_some()))
+}
+
+struct Builder {
+    text: String,
+    map: Vec<u32>,
+}
+
+// === impl Builder ===
+
+impl Builder {
+    fn with_capacity(bytes: usize) -> Self {
+        Self { text: String::with_capacity(bytes), map: Vec::with_capacity(bytes + 1) }
+    }
+
+    fn fold(&mut self, at: usize, character: char) {
+        if character.is_ascii() {
+            self.push(at, char::from(fold_ascii(u8::try_from(character).unwrap_or(b' '))));
+        } else if !is_invisible(character) {
+            self.fold_wide(at, character);
+        }
+    }
+
+    fn fold_wide(&mut self, at: usize, character: char) {
+        if let Some(latin) = look_alike(character) {
+            return latin.chars().for_each(|letter| self.push(at, letter));
+        }
+        unicode_normalization::char::decompose_compatible(character, |part| {
+            if part.is_ascii() {
+                self.push(at, char::from(fold_ascii(u8::try_from(part).unwrap_or(b' '))));
+            } else if let Some(latin) = look_alike(part) {
+                latin.chars().for_each(|letter| self.push(at, letter));
+            } else if part.is_whitespace() {
+                self.push(at, ' ');
+            } else if !is_mark(part) {
+                part.to_lowercase().for_each(|letter| self.push(at, letter));
+            }
+        });
+    }
+
+    fn push(&mut self, at: usize, character: char) {
+        self.text.push(character);
+        let at = u32::try_from(at).unwrap_or(u32::MAX);
+        self.map.extend(std::iter::repeat_n(at, character.len_utf8()));
+    }
+}
+
+fn fold_ascii(byte: u8) -> u8 {
+    match byte {
+        b'\n' => b'\n',
+        0..=0x1f | 0x7f => b' ',
+        b'`' => b'\'',
+        _ => byte.to_ascii_lowercase(),
+    }
+}
+
+fn is_mark(character: char) -> bool {
+    matches!(
+        character.general_category(),
+        GeneralCategory::NonspacingMark | GeneralCategory::EnclosingMark | GeneralCategory::SpacingMark
+    )
+}
+
+/// Format characters, bidirectional controls, fillers, variation selectors and unassigned controls.
+fn is_invisible(character: char) -> bool {
+    matches!(character, '\u{115F}' | '\u{1160}' | '\u{3164}' | '\u{FFA0}' | '\u{2800}' | '\u{FE00}'..='\u{FE0F}' | '\u{E0000}'..='\u{E0FFF}')
+        || matches!(character.general_category(), GeneralCategory::Format | GeneralCategory::Control if character != '\u{85}')
+}
+
+/// What a character of another script is meant to be read as.
+fn look_alike(character: char) -> Option<&'static str> {
+    let lower = character.to_lowercase().next().unwrap_or(character);
+    LOOK_ALIKES.binary_search_by_key(&lower, |(key, _)| *key).ok().and_then(|at| LOOK_ALIKES.get(at)).map(|(_, latin)| *latin)
+}
+
+/// Sorted by code point; lower-case keys only.
+#[rustfmt::skip]
+const LOOK_ALIKES: &[(char, &str)] = &[
+    ('\u{85}', "\n"), ('¡', "i"), ('×', "x"), ('ß', "ss"), ('æ', "ae"), ('ð', "d"), ('ø', "o"), ('þ', "p"),
+    ('đ', "d"), ('ħ', "h"), ('ı', "i"), ('ĸ', "k"), ('ł', "l"), ('ŋ', "n"), ('œ', "oe"), ('ŧ', "t"),
+    ('ſ', "s"), ('ƀ', "b"), ('ƃ', "b"), ('ƈ', "c"), ('ƌ', "d"), ('ƒ', "f"), ('ƙ', "k"), ('ƚ', "l"),
+    ('ƞ', "n"), ('ƥ', "p"), ('ƫ', "t"), ('ƭ', "t"), ('ƴ', "y"), ('ƶ', "z"), ('ǀ', "l"), ('ǃ', "!"),
+    ('ǝ', "e"), ('ǥ', "g"), ('ȷ', "j"), ('ɐ', "a"), ('ɑ', "a"), ('ɓ', "b"), ('ɔ', "c"), ('ɖ', "d"),
+    ('ɗ', "d"), ('ə', "e"), ('ɛ', "e"), ('ɡ', "g"), ('ɢ', "g"), ('ɣ', "y"), ('ɦ', "h"), ('ɨ', "i"),
+    ('ɩ', "i"), ('ɪ', "i"), ('ɫ', "l"), ('ɯ', "w"), ('ɱ', "m"), ('ɴ', "n"), ('ɵ', "o"), ('ɾ', "r"),
+    ('ʀ', "r"), ('ʂ', "s"), ('ʈ', "t"), ('ʋ', "v"), ('ʏ', "y"), ('ʐ', "z"), ('ʙ', "b"), ('ʜ', "h"),
+    ('ʟ', "l"), ('ʼ', "'"), ('α', "a"), ('β', "b"), ('γ', "y"), ('δ', "d"), ('ε', "e"), ('ζ', "z"),
+    ('η', "n"), ('ι', "i"), ('κ', "k"), ('λ', "l"), ('μ', "u"), ('ν', "v"), ('ο', "o"), ('π', "n"),
+    ('ρ', "p"), ('ς', "s"), ('σ', "o"), ('τ', "t"), ('υ', "u"), ('φ', "o"), ('χ', "x"), ('ω', "w"),
+    ('ϲ', "c"), ('ϳ', "j"), ('а', "a"), ('б', "b"), ('в', "b"), ('г', "r"), ('д', "d"), ('е', "e"),
+    ('з', "e"), ('и', "u"), ('к', "k"), ('л', "n"), ('м', "m"), ('н', "h"), ('о', "o"), ('п', "n"),
+    ('р', "p"), ('с', "c"), ('т', "t"), ('у', "y"), ('ф', "o"), ('х', "x"), ('ч', "y"), ('ш', "w"),
+    ('щ', "w"), ('ъ', "b"), ('ы', "bi"), ('ь', "b"), ('э', "e"), ('ю', "io"), ('я', "r"), ('ѐ', "e"),
+    ('ё', "e"), ('ђ', "h"), ('є', "e"), ('ѕ', "s"), ('і', "i"), ('ї', "i"), ('ј', "j"), ('ћ', "h"),
+    ('ѡ', "w"), ('ѵ', "v"), ('ғ', "f"), ('қ', "k"), ('ң', "h"), ('ү', "y"), ('ұ', "y"), ('ҳ', "x"),
+    ('һ', "h"), ('ҽ', "e"), ('ӏ', "l"), ('ӕ', "ae"), ('ә', "e"), ('ө', "o"), ('ԁ', "d"), ('ԛ', "q"),
+    ('ԝ', "w"), ('ա', "w"), ('գ', "q"), ('զ', "q"), ('հ', "h"), ('յ', "j"), ('ո', "n"), ('ռ', "n"),
+    ('ս', "u"), ('ց', "g"), ('ք', "p"), ('օ', "o"), ('־', "-"), ('ו', "i"), ('ס', "o"), ('ه', "o"),
+    ('٠', "0"), ('ა', "s"), ('ᴀ', "a"), ('ᴄ', "c"), ('ᴅ', "d"), ('ᴇ', "e"), ('ᴊ', "j"), ('ᴋ', "k"),
+    ('ᴍ', "m"), ('ᴏ', "o"), ('ᴘ', "p"), ('ᴛ', "t"), ('ᴜ', "u"), ('ᴠ', "v"), ('ᴡ', "w"), ('ᴢ', "z"),
+    ('‐', "-"), ('‑', "-"), ('‒', "-"), ('–', "-"), ('—', "-"), ('―', "-"), ('‘', "'"), ('’', "'"),
+    ('‚', "'"), ('‛', "'"), ('“', "\""), ('”', "\""), ('„', "\""), ('‟', "\""), ('•', " "), ('\u{2028}', "\n"),
+    ('\u{2029}', "\n"), ('‹', "'"), ('›', "'"), ('⁄', "/"), ('−', "-"), ('∕', "/"), ('∣', "|"), ('∶', ":"),
+    ('⸺', "-"), ('。', "."), ('「', "\""), ('」', "\""), ('ꭰ', "d"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folded(raw: &str) -> String {
+        fold(raw).text
+    }
+
+    #[test]
+    fn table_is_searchable() {
+        for (key, latin) in LOOK_ALIKES {
+            assert_eq!(look_alike(*key), Some(*latin), "{key:?}");
+        }
+    }
+
+    #[test]
+    fn disguises_fold_to_plain_letters() {
+        assert_eq!(folded("Ｔｒａｎｓｆｅｒ"), "transfer");
+        assert_eq!(folded("d\u{200b}el\u{ad}ete"), "delete");
+        assert_eq!(folded("ѕеnd Ρауmеnt"), "send payment");
+        assert_eq!(folded("réveál 𝐭𝐡𝐞 ⓢⓨⓢ"), "reveal the sys");
+    }
+
+    #[test]
+    fn offsets_lead_back_to_the_raw_text() {
+        let raw = "é\u{200b}Send";
+        let view = fold(raw);
+        assert_eq!(view.text, "esend");
+        assert_eq!(view.raw_span(1, 5), (5, 9));
+    }
+}

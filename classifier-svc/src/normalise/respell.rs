@@ -1,0 +1,280 @@
+//! Respelling: undoing what a person still reads but a lexicon doesn't.
+//!
+//! Each transform has a guard and gives nothing for ordinary text. Each answers with the name of its view,
+//! the text, and for each byte of it the offset in the text it was given.
+
+use crate::{clause::is_function_word, vocabulary::Vocabulary};
+
+/// What a transform gives.
+pub(super) type Respelled = Option<(&'static str, String, Vec<u32>)>;
+
+/// Fewest single letters in a row that are taken for a spaced-out word.
+const MIN_SPACED: usize = 5;
+/// Longest run of letters that is split into words.
+const MAX_RUN: usize = 512;
+/// Shortest run of letters that is taken for several words.
+const MIN_RUN: usize = 18;
+/// Longest word that a split looks for.
+const MAX_WORD: usize = 18;
+
+/// `r e v e a l  t h e` and `r.e.v.e.a.l` to words. A wider gap parts words.
+pub(super) fn joined(text: &str, _: &Vocabulary) -> Respelled {
+    let mut output = Mapped::with_capacity(text.len());
+    let (mut changed, mut at) = (false, 0);
+    while at < text.len() {
+        let end = spaced_run(text.as_bytes(), at);
+        if end > at {
+            changed = true;
+            output.join(text.as_bytes(), at, end);
+            at = end;
+        } else {
+            output.keep(text, &mut at);
+        }
+    }
+    changed.then(|| output.named("joined"))
+}
+
+/// `r3v341` to `reveal`, word by word, wherever that gives a word that is known.
+pub(super) fn leet(text: &str, vocabulary: &Vocabulary) -> Respelled {
+    let mut output = Mapped::with_capacity(text.len());
+    let long = |word: &str| word.len() > 3 && is_mixed(word);
+    let dense = words(text).filter(|(_, word)| long(word) && unleet(word, vocabulary).is_some()).take(2).count() == 2;
+    let (mut changed, mut last) = (false, 0);
+    for (start, word) in words(text) {
+        let numbered = word.len() < 4 && text.get(start + word.len()..).is_some_and(|rest| rest.starts_with('-'));
+        let candidate = long(word) || (dense && !numbered && (is_mixed(word) || is_digits(word)));
+        let plain = candidate.then(|| unleet(word, vocabulary)).flatten();
+        if let Some(plain) = plain {
+            output.copy(text, last, start);
+            for (index, letter) in plain.char_indices() {
+                output.push(letter, start + index);
+            }
+            last = start + word.len();
+            changed = true;
+        }
+    }
+    output.copy(text, last, text.len());
+    changed.then(|| output.named("leet"))
+}
+
+/// Rot13, if the text makes no sense as it stands and sense when rotated.
+pub(super) fn rotated(text: &str, vocabulary: &Vocabulary) -> Respelled {
+    let known = |text: &str| words(text).filter(|(_, word)| word.len() > 2 && is_known(word, vocabulary)).count();
+    let total = words(text).filter(|(_, word)| word.len() > 2).count();
+    let plain = known(text);
+    if total < 3 || plain * 4 > total {
+        return None;
+    }
+    let rotated: String = text.chars().map(rot13).collect();
+    let map = (0..text.len()).map(|at| u32::try_from(at).unwrap_or(u32::MAX)).collect();
+    (known(&rotated) >= 3.max(plain * 2)).then_some(("rot13", rotated, map))
+}
+
+/// `forgetpreviousrules` to words, for runs too long to be a word.
+pub(super) fn split(text: &str, vocabulary: &Vocabulary) -> Respelled {
+    let mut output = Mapped::with_capacity(text.len());
+    let (mut changed, mut last) = (false, 0);
+    for (start, word) in words(text) {
+        let run = word.len() >= MIN_RUN && word.is_ascii() && !word.contains('_');
+        let Some(borders) = run.then(|| segment(word.get(..MAX_RUN).unwrap_or(word), vocabulary)).flatten() else { continue };
+        output.copy(text, last, start);
+        let mut from = 0;
+        for border in borders {
+            output.copy(text, start + from, start + border);
+            output.push(' ', start + border);
+            from = border;
+        }
+        last = start + from;
+        changed = true;
+    }
+    output.copy(text, last, text.len());
+    changed.then(|| output.named("split"))
+}
+
+struct Mapped {
+    text: String,
+    map: Vec<u32>,
+}
+
+// === impl Mapped ===
+
+impl Mapped {
+    fn with_capacity(bytes: usize) -> Self {
+        Self { text: String::with_capacity(bytes), map: Vec::with_capacity(bytes + 1) }
+    }
+
+    fn push(&mut self, character: char, at: usize) {
+        self.text.push(character);
+        self.map.extend(std::iter::repeat_n(u32::try_from(at).unwrap_or(u32::MAX), character.len_utf8()));
+    }
+
+    fn copy(&mut self, text: &str, from: usize, to: usize) {
+        for (index, character) in text.get(from..to).unwrap_or_default().char_indices() {
+            self.push(character, from + index);
+        }
+    }
+
+    fn keep(&mut self, text: &str, at: &mut usize) {
+        let character = text.get(*at..).and_then(|rest| rest.chars().next()).unwrap_or(' ');
+        self.push(character, *at);
+        *at += character.len_utf8();
+    }
+
+    /// Joins the spaced-out run in `at..end`; a gap of two or more separators parts words.
+    fn join(&mut self, bytes: &[u8], at: usize, end: usize) {
+        let separator = bytes.get(at + 1).copied().unwrap_or(b' ');
+        let mut gap = 0;
+        for (index, byte) in bytes.iter().copied().enumerate().take(end).skip(at) {
+            if byte == separator || byte == b' ' {
+                gap += 1 + usize::from(byte != separator);
+                continue;
+            }
+            if gap > 1 {
+                self.push(' ', index);
+            }
+            gap = 0;
+            self.push(char::from(byte), index);
+        }
+    }
+
+    fn named(self, name: &'static str) -> (&'static str, String, Vec<u32>) {
+        (name, self.text, self.map)
+    }
+}
+
+/// Where a run of single characters that starts at `at` ends, or `at` if there is none.
+/// The character after the first one is the separator; between spaces, punctuation counts as a letter.
+fn spaced_run(bytes: &[u8], at: usize) -> usize {
+    let separator = match bytes.get(at + 1) {
+        Some(byte) if is_separator(*byte) => *byte,
+        _ => return at,
+    };
+    if at.checked_sub(1).and_then(|before| bytes.get(before)).is_some_and(|byte| !byte.is_ascii_whitespace()) {
+        return at;
+    }
+    let single = |byte: u8| if separator == b' ' { byte.is_ascii_graphic() } else { byte.is_ascii_alphanumeric() };
+    let (mut end, mut letters, mut cursor) = (at, 0, at);
+    while let Some(byte) = bytes.get(cursor).copied().filter(|byte| single(*byte)) {
+        let next = bytes.get(cursor + 1).copied();
+        if next.is_some_and(|next| next != separator && next != b' ' && next != b'\n') {
+            break;
+        }
+        letters += usize::from(byte.is_ascii_alphanumeric());
+        end = cursor + 1;
+        cursor = end + bytes.iter().skip(end).take(4).take_while(|byte| **byte == separator || **byte == b' ').count();
+        if cursor == end {
+            break;
+        }
+    }
+    if letters >= MIN_SPACED { end } else { at }
+}
+
+/// The borders of the known words in a run of letters, if most of the run is known words.
+/// The cheapest way through: a known word costs one, an unknown letter three.
+fn segment(run: &str, vocabulary: &Vocabulary) -> Option<Vec<usize>> {
+    let mut best: Vec<(u32, usize, bool)> = vec![(0, 0, true)];
+    for end in 1..=run.len() {
+        let skip = best.get(end - 1).map_or(u32::MAX, |(cost, ..)| cost.saturating_add(3));
+        let mut cell = (skip, end - 1, false);
+        for start in end.saturating_sub(MAX_WORD)..end.saturating_sub(1) {
+            let Some((cost, ..)) = best.get(start).filter(|(cost, ..)| cost + 1 < cell.0) else { continue };
+            if run.get(start..end).is_some_and(|word| is_known(word, vocabulary)) {
+                cell = (cost + 1, start, true);
+            }
+        }
+        best.push(cell);
+    }
+    let (mut borders, mut end, mut known) = (Vec::new(), run.len(), 0);
+    while let Some((_, start, word)) = best.get(end).copied().filter(|_| end > 0) {
+        if word {
+            known += end - start;
+            borders.push(end);
+            borders.push(start);
+        }
+        end = start;
+    }
+    borders.sort_unstable();
+    borders.dedup();
+    borders.retain(|border| *border > 0);
+    (borders.len() >= 3 && known * 2 >= run.len().min(60)).then_some(borders)
+}
+
+/// The known word that a leet-spelled one stands for. A `1` may be an `i` or an `l`: both are tried.
+fn unleet(word: &str, vocabulary: &Vocabulary) -> Option<String> {
+    let ones = word.bytes().filter(|byte| *byte == b'1').count();
+    if word.len() < 2 || word.len() > 24 || ones > 5 {
+        return None;
+    }
+    (0..1_u32 << ones).find_map(|choice| {
+        let mut seen = 0;
+        let plain: String = word
+            .chars()
+            .map(|letter| {
+                let read = if letter != '1' {
+                    leet_letter(letter)
+                } else if choice >> seen & 1 == 0 {
+                    'i'
+                } else {
+                    'l'
+                };
+                seen += u32::from(letter == '1');
+                read
+            })
+            .collect();
+        is_known(&plain, vocabulary).then_some(plain)
+    })
+}
+
+fn leet_letter(letter: char) -> char {
+    match letter {
+        '0' => 'o',
+        '!' | '|' => 'i',
+        '2' => 'z',
+        '3' => 'e',
+        '4' | '@' => 'a',
+        '5' | '$' => 's',
+        '6' | '9' => 'g',
+        '7' | '+' => 't',
+        '8' => 'b',
+        other => other,
+    }
+}
+
+fn rot13(character: char) -> char {
+    match character {
+        'a'..='m' => char::from(u8::try_from(character).unwrap_or(b'?') + 13),
+        'n'..='z' => char::from(u8::try_from(character).unwrap_or(b'?') - 13),
+        other => other,
+    }
+}
+
+fn is_known(word: &str, vocabulary: &Vocabulary) -> bool {
+    is_function_word(word) || vocabulary.knows(word)
+}
+
+/// Letters with leet digits or signs among them, and at least one letter.
+fn is_mixed(word: &str) -> bool {
+    word.len() > 2 && word.bytes().any(|byte| byte.is_ascii_lowercase()) && word.bytes().any(|byte| !byte.is_ascii_lowercase())
+}
+
+fn is_digits(word: &str) -> bool {
+    word.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn is_separator(byte: u8) -> bool {
+    matches!(byte, b' ' | b'.' | b'-' | b'_' | b'*' | b'/' | b'|')
+}
+
+/// Runs of letters, digits and the signs that leet uses for letters.
+fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let part = |character: char| character.is_ascii_alphanumeric() || matches!(character, '@' | '$' | '_');
+    let mut rest = 0;
+    std::iter::from_fn(move || {
+        let tail = text.get(rest..)?;
+        let start = rest + tail.find(part)?;
+        let word = text.get(start..)?;
+        let end = word.find(|character| !part(character)).unwrap_or(word.len());
+        rest = start + end;
+        Some((start, word.get(..end)?))
+    })
+}

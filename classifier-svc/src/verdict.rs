@@ -1,0 +1,104 @@
+//! Verdicts: an assessment bound to one action and signed.
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, SystemTime},
+};
+
+use sha2::{Digest, Sha256};
+use warrant::{Action, Operation, Signer, VERDICT_AUDIENCE, Verdict, numeric_date};
+
+use crate::{assessment::Assessment, classifier::Classifier, error::ClassifyError, rule::Context, tool::ToolCall};
+
+/// How long a verdict can be acted on.
+pub const LIFETIME: Duration = Duration::from_secs(60);
+/// How many rule ids a verdict names, the gravest first; its size is bounded.
+const MAX_RULES: usize = 32;
+
+/// An assessment and its signed form.
+#[derive(Debug)]
+pub struct SignedAssessment {
+    /// What the classifier says.
+    pub assessment: Assessment,
+    /// The verdict as compact JWS.
+    pub jws: String,
+    /// When the verdict expires.
+    pub expires: SystemTime,
+}
+
+/// Judges actions and signs what it says.
+#[derive(Debug)]
+pub struct Judge {
+    classifier: Classifier,
+    signer: Signer,
+}
+
+// === impl Judge ===
+
+impl Judge {
+    /// A judge by this policy, in the name of this signer.
+    pub fn new(classifier: Classifier, signer: Signer) -> Self {
+        Self { classifier, signer }
+    }
+
+    /// The policy at work.
+    pub fn classifier(&self) -> &Classifier {
+        &self.classifier
+    }
+
+    /// The signer.
+    pub fn signer(&self) -> &Signer {
+        &self.signer
+    }
+
+    /// Judges one action of a requester in these groups.
+    pub fn judge(&self, action: &Action, groups: &BTreeSet<String>, now: SystemTime) -> Result<SignedAssessment, ClassifyError> {
+        let assessment = self.assess(action, groups);
+        let verdict = self.verdict(action, groups, &assessment, now);
+        let expires = SystemTime::UNIX_EPOCH + Duration::from_secs(verdict.exp);
+        Ok(SignedAssessment { jws: self.signer.sign(&verdict)?, assessment, expires })
+    }
+
+    fn assess(&self, action: &Action, groups: &BTreeSet<String>) -> Assessment {
+        let groups: Vec<String> = groups.iter().cloned().collect();
+        match &action.operation {
+            Operation::Instruction { instruction } => {
+                self.classifier.assess_text(instruction, &Context { tool: None, groups })
+            }
+            Operation::ToolCall { tool, arguments_json } => {
+                self.classifier.assess_tool(&ToolCall::parse(tool, arguments_json), &groups)
+            }
+        }
+    }
+
+    fn verdict(&self, action: &Action, groups: &BTreeSet<String>, assessment: &Assessment, now: SystemTime) -> Verdict {
+        let issued = numeric_date(now);
+        Verdict {
+            iss: self.signer.issuer().to_owned(),
+            aud: VERDICT_AUDIENCE.to_owned(),
+            act_digest: action.digest(),
+            run: action.run,
+            tenant: action.tenant.clone(),
+            issuer: action.issuer.clone(),
+            requester: action.requester.clone(),
+            ctx: context_digest(groups),
+            risk: assessment.risk.into(),
+            disposition: assessment.disposition.into(),
+            rules: assessment.rules.iter().take(MAX_RULES).cloned().collect(),
+            policy: format!("sha256:{}", assessment.policy),
+            policy_version: self.classifier.policy().version.clone(),
+            iat: issued,
+            exp: issued + LIFETIME.as_secs(),
+        }
+    }
+}
+
+/// Digest of what was judged besides the action: the requester's groups, in order and with their lengths.
+fn context_digest(groups: &BTreeSet<String>) -> String {
+    let mut hash = Sha256::new_with_prefix("countersign/context/v1");
+    for group in groups {
+        hash.update((group.len() as u64).to_be_bytes());
+        hash.update(group);
+    }
+    format!("sha256:{}", hex::encode(hash.finalize()))
+}

@@ -1,0 +1,211 @@
+//! `countersign approvals`: see what waits for people, and decide it.
+
+mod decide;
+mod watch;
+
+use chassis::{auth::Audience, part::PartName};
+use proto::approval::v1::{Approval, CancelApprovalRequest, GetApprovalRequest, ListApprovalsRequest, approval::State};
+use serde_json::json;
+
+use crate::{
+    args::{ApprovalsArgs, ApprovalsCommand, CancelArgs, Format, GlobalArgs, ListApprovalsArgs, ShowApprovalArgs},
+    client::{self, Session},
+    console::Console,
+    error::CliError,
+    escape,
+    exit::Exit,
+    shell::directory_option,
+    view::approval::{self, ApprovalView},
+};
+
+/// Who looks at approvals and decides them, unless somebody else is named.
+const DECIDER: &str = "bob";
+/// Who withdraws requests, unless somebody else is named.
+const REQUESTER: &str = "alice";
+const LARGEST_PAGE: u32 = 1_000;
+
+pub(crate) async fn run(
+    args: &ApprovalsArgs,
+    global: &GlobalArgs,
+    console: &mut Console<'_>,
+) -> Result<Exit, CliError> {
+    match &args.command {
+        ApprovalsCommand::List(args) => list(args, global, console).await,
+        ApprovalsCommand::Show(args) => show(args, global, console).await,
+        ApprovalsCommand::Grant(args) => decide::grant(args, global, console).await,
+        ApprovalsCommand::Deny(args) => decide::deny(args, global, console).await,
+        ApprovalsCommand::Revoke(args) => decide::revoke(args, global, console).await,
+        ApprovalsCommand::Cancel(args) => cancel(args, global, console).await,
+        ApprovalsCommand::Watch(args) => watch::run(args, global, console).await,
+        ApprovalsCommand::Reconcile(args) => decide::reconcile(args, global, console).await,
+    }
+}
+
+async fn list(args: &ListApprovalsArgs, global: &GlobalArgs, console: &mut Console<'_>) -> Result<Exit, CliError> {
+    let session = Session::open(&args.connect, global, DECIDER)?;
+    let filter = filter_of(args)?;
+    let mut approvals = Vec::new();
+    let mut page_token = String::new();
+    loop {
+        let missing = usize::try_from(args.limit)
+            .unwrap_or(usize::MAX)
+            .saturating_sub(approvals.len());
+        let page_size = i32::try_from(missing.min(LARGEST_PAGE as usize)).unwrap_or(i32::MAX);
+        let message = ListApprovalsRequest {
+            page_size,
+            page_token,
+            filter: filter.clone(),
+        };
+        let request = session.call(Audience::Approval, message)?;
+        let response = session.approvals()?.list_approvals(request).await;
+        let page = response
+            .map_err(|status| session.failed(PartName::Approval, &status))?
+            .into_inner();
+        approvals.extend(page.approvals.into_iter().map(ApprovalView::from));
+        page_token = page.next_page_token;
+        if page_token.is_empty() || approvals.len() >= args.limit as usize {
+            break;
+        }
+    }
+    let more = !page_token.is_empty();
+    match global.output {
+        Format::Json => console.json(&json!({"approvals": approvals, "more": more}))?,
+        Format::Text if approvals.is_empty() => console.note("nothing to show")?,
+        Format::Text => {
+            let palette = console.out_palette();
+            console.line(&approval::table(&approvals, palette))?;
+            if more {
+                console.note(&format!("there are more than {}: see --limit and --filter", args.limit))?;
+            }
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+fn filter_of(args: &ListApprovalsArgs) -> Result<String, CliError> {
+    let mut terms: Vec<String> = args.filter.iter().cloned().collect();
+    if let Some(state) = &args.state {
+        let state = state.to_ascii_uppercase();
+        if State::from_str_name(&format!("STATE_{state}")).is_none_or(|state| state == State::Unspecified) {
+            return Err(CliError::usage(format!("approvals have no state `{state}`"))
+                .hint("use a state such as PENDING, GRANTED, EXECUTING, SUCCEEDED, DENIED or OUTCOME_UNKNOWN"));
+        }
+        terms.push(format!("state = {state}"));
+    }
+    Ok(terms.join(" AND "))
+}
+
+async fn show(args: &ShowApprovalArgs, global: &GlobalArgs, console: &mut Console<'_>) -> Result<Exit, CliError> {
+    let session = Session::open(&args.connect, global, DECIDER)?;
+    let approval = get(&session, &name_of(&args.name)?).await?;
+    print(&approval, global, console)?;
+    if approval.state == approval::state_word(State::Pending) && global.output == Format::Text {
+        console.note(&format!(
+            "to grant exactly this:\n  countersign approvals grant {} --digest {}{}",
+            escape::one_line(&approval.name),
+            escape::one_line(&approval.action_digest),
+            directory_option(global)
+        ))?;
+    }
+    Ok(Exit::Ok)
+}
+
+async fn cancel(args: &CancelArgs, global: &GlobalArgs, console: &mut Console<'_>) -> Result<Exit, CliError> {
+    let session = Session::open(&args.connect, global, REQUESTER)?;
+    let message = CancelApprovalRequest {
+        name: name_of(&args.name)?,
+        request_id: client::request_id(args.request_id),
+        reason: args.reason.clone().unwrap_or_default(),
+    };
+    let request = session.call(Audience::Governance, message)?;
+    let response = session.approvals()?.cancel_approval(request).await;
+    let response = response
+        .map_err(|status| session.failed(PartName::Approval, &status))?
+        .into_inner();
+    print(&view(response.approval)?, global, console)?;
+    Ok(Exit::Ok)
+}
+
+/// Reads one approval.
+async fn get(session: &Session, name: &str) -> Result<ApprovalView, CliError> {
+    let message = GetApprovalRequest { name: name.to_owned() };
+    let request = session.call(Audience::Approval, message)?;
+    let response = session.approvals()?.get_approval(request).await;
+    view(
+        response
+            .map_err(|status| session.failed(PartName::Approval, &status))?
+            .into_inner()
+            .approval,
+    )
+}
+
+fn view(approval: Option<Approval>) -> Result<ApprovalView, CliError> {
+    approval
+        .map(ApprovalView::from)
+        .ok_or_else(|| CliError::new("approval-svc answered without an approval"))
+}
+
+fn print(approval: &ApprovalView, global: &GlobalArgs, console: &mut Console<'_>) -> Result<(), CliError> {
+    match global.output {
+        Format::Json => console.json(approval),
+        Format::Text => {
+            let palette = console.out_palette();
+            console.line(&approval.to_text(palette))
+        }
+    }
+}
+
+/// The name of an approval, of which the uuid alone was given, or the run that it decides.
+fn name_of(text: &str) -> Result<String, CliError> {
+    let run = text.strip_prefix("runs/").unwrap_or(text);
+    if let Ok(run) = run.parse::<warrant::RunId>() {
+        return Ok(format!("approvals/{}", warrant::approval_id(&run)));
+    }
+    let id = text.strip_prefix("approvals/").unwrap_or(text);
+    let id: uuid::Uuid = id.parse().map_err(|_| {
+        CliError::usage(format!("`{text}` is no approval"))
+            .hint("give `approvals/{uuid}` as `approvals list` shows it, or the run")
+    })?;
+    Ok(format!("approvals/{id}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_approval_is_named_in_several_ways() {
+        let run = warrant::RunId::derive("acme", "i", "alice", "1");
+        let name = format!("approvals/{}", warrant::approval_id(&run));
+        let id = warrant::approval_id(&run).to_string();
+        for text in [
+            name.clone(),
+            id.clone(),
+            id.to_uppercase(),
+            run.to_string(),
+            format!("runs/{run}"),
+        ] {
+            assert_eq!(name_of(&text).unwrap(), name, "{text}");
+        }
+        for text in ["", "approvals/", "runs/1", "approvals/../x", "4bf9"] {
+            assert_eq!(name_of(text).unwrap_err().exit(), Exit::Usage, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_state_becomes_a_term_of_the_filter() {
+        let args = |state: &str, filter: Option<&str>| ListApprovalsArgs {
+            state: Some(state.to_owned()),
+            filter: filter.map(ToOwned::to_owned),
+            limit: 50,
+            connect: crate::args::ConnectArgs::default(),
+        };
+        assert_eq!(filter_of(&args("pending", None)).unwrap(), "state = PENDING");
+        assert_eq!(
+            filter_of(&args("DENIED", Some("risk = AMBER"))).unwrap(),
+            "risk = AMBER AND state = DENIED"
+        );
+        assert!(filter_of(&args("OPEN", None)).is_err());
+        assert!(filter_of(&args("unspecified", None)).is_err());
+    }
+}

@@ -1,0 +1,202 @@
+//! The chain, as users see it.
+
+use cli::Exit;
+use testkit::fake_gateway::FakeGateway;
+
+use crate::instance::{AMBER, GREEN, Instance, RED};
+
+const ID: &str = "6f1c7b9e-3f0a-4a51-9d1c-6a1de6f0b1aa";
+
+/// Submits an AMBER request and returns the name of its approval.
+async fn pending(instance: &Instance) -> String {
+    let (exit, lines) = instance.json(&["run", AMBER, "--no-wait", "--request-id", ID]).await;
+    assert_eq!(exit, Exit::Pending, "{lines:?}");
+    assert_eq!(
+        (&lines[0]["state"], &lines[0]["risk"]),
+        (&"PENDING_APPROVAL".into(), &"AMBER".into())
+    );
+    lines[0]["approval"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn green_is_executed_and_its_answer_printed() {
+    let instance = Instance::start().await;
+    let said = instance.run(&["run", GREEN]).await;
+    assert_eq!(
+        (said.exit, said.out.as_str()),
+        (Exit::Ok, &*format!("{}\n", FakeGateway::ANSWER)),
+        "{said:?}"
+    );
+    assert!(
+        said.err.contains("GREEN ") && said.err.contains("\nSUCCEEDED"),
+        "{}",
+        said.err
+    );
+    assert_eq!(instance.gateway().requests().len(), 1);
+}
+
+#[tokio::test]
+async fn amber_is_executed_once_somebody_else_grants_it() {
+    let instance = Instance::start().await;
+    let approval = pending(&instance).await;
+    let (_, listed) = instance
+        .json(&["approvals", "list", "--as", "bob", "--state", "pending"])
+        .await;
+    assert_eq!(listed[0]["approvals"][0]["name"], *approval);
+    let digest = listed[0]["approvals"][0]["action_digest"].as_str().unwrap();
+
+    let shown = instance.run(&["approvals", "show", &approval]).await;
+    assert!(shown.out.contains(AMBER) && shown.out.contains(digest), "{}", shown.out);
+    assert_eq!(
+        instance.run(&["approvals", "grant", &approval]).await.exit,
+        Exit::Usage,
+        "nobody confirms"
+    );
+    let own = instance
+        .run(&["approvals", "grant", &approval, "--as", "alice", "--yes"])
+        .await;
+    assert!(
+        own.exit == Exit::Failure && own.err.contains("NOT_PERMITTED"),
+        "{own:?}"
+    );
+    let other = format!("sha256:{}", "0".repeat(64));
+    assert_eq!(
+        instance
+            .run(&["approvals", "grant", &approval, "--digest", &other])
+            .await
+            .exit,
+        Exit::Failure
+    );
+    assert_eq!(instance.gateway().requests().len(), 0);
+
+    let granted = instance
+        .run(&["approvals", "grant", &approval, "--digest", digest])
+        .await;
+    assert_eq!(granted.exit, Exit::Ok, "{granted:?}");
+    let (exit, lines) = instance.json(&["run", AMBER, "--request-id", ID]).await;
+    let run = &lines.last().unwrap()["run"];
+    assert_eq!(
+        (exit, &run["state"], &run["mode"]),
+        (Exit::Ok, &"SUCCEEDED".into(), &"PEOPLE".into()),
+        "{lines:?}"
+    );
+    assert_eq!(run["output"], FakeGateway::ANSWER);
+    assert_eq!(instance.gateway().requests().len(), 1);
+}
+
+#[tokio::test]
+async fn red_is_blocked_with_a_safe_alternative() {
+    let instance = Instance::start().await;
+    let said = instance.run(&["run", RED]).await;
+    assert_eq!((said.exit, said.out.as_str()), (Exit::Blocked, ""));
+    assert!(
+        said.err.contains("\nBLOCKED") && said.err.contains("\ninstead: "),
+        "{}",
+        said.err
+    );
+    assert_eq!(instance.gateway().requests().len(), 0);
+}
+
+#[tokio::test]
+async fn denied_and_cancelled_requests_end_with_their_own_codes() {
+    let instance = Instance::start().await;
+    let approval = pending(&instance).await;
+    let denied = instance
+        .run(&["approvals", "deny", &approval, "--reason", "not this month"])
+        .await;
+    assert_eq!(denied.exit, Exit::Ok, "{denied:?}");
+    let said = instance.run(&["run", AMBER, "--request-id", ID]).await;
+    assert_eq!(said.exit, Exit::Denied, "{said:?}");
+    assert!(said.err.contains("not this month"), "{}", said.err);
+
+    let (_, lines) = instance.json(&["run", AMBER, "--no-wait"]).await;
+    let run = lines[0]["name"].as_str().unwrap();
+    let (exit, cancelled) = instance.json(&["approvals", "cancel", run]).await;
+    assert_eq!((exit, &cancelled[0]["state"]), (Exit::Ok, &"CANCELLED".into()));
+    assert_eq!(instance.gateway().requests().len(), 0);
+}
+
+#[tokio::test]
+async fn the_simulated_approver_says_that_it_is_one() {
+    let gateway = FakeGateway::start().await.unwrap();
+    let instance = Instance::start_with(Some(gateway), &["--simulated-approver"]).await;
+    let (exit, lines) = instance.json(&["run", AMBER]).await;
+    let run = &lines.last().unwrap()["run"];
+    assert_eq!((exit, &run["mode"]), (Exit::Ok, &"SIMULATED".into()), "{lines:?}");
+}
+
+#[tokio::test]
+async fn what_happened_is_shown_and_exported() {
+    let instance = Instance::start().await;
+    let (_, lines) = instance.json(&["run", GREEN]).await;
+    let run = lines.last().unwrap()["run"]["name"].as_str().unwrap();
+    testkit::eventually("a closed trace", async || {
+        let (_, shown) = instance.json(&["trace", "show", run]).await;
+        (shown[0]["trace"]["closed"] == true).then_some(())
+    })
+    .await;
+    let shown = instance.run(&["trace", "show", run, "--content"]).await;
+    assert!(
+        shown.out.contains("execution.started") && shown.out.contains("trace.closed"),
+        "{}",
+        shown.out
+    );
+    assert!(
+        shown.out.contains(&format!("│ {}", FakeGateway::ANSWER)),
+        "{}",
+        shown.out
+    );
+
+    let events = instance.run(&["trace", "export", "--run", run]).await.out;
+    assert!(
+        events
+            .lines()
+            .all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok())
+    );
+    let file = instance.file("trace.csv");
+    let csv = [
+        "trace",
+        "export",
+        "--run",
+        run,
+        "--format",
+        "csv",
+        "--out",
+        file.to_str().unwrap(),
+        "--as",
+        "carol",
+    ];
+    assert_eq!(instance.run(&csv).await.exit, Exit::Ok);
+    let rows = std::fs::read_to_string(file).unwrap();
+    assert!(
+        rows.lines().count() > events.lines().count(),
+        "a header and at least a line for each event"
+    );
+
+    let olga = instance.run(&["trace", "show", run, "--as", "olga"]).await;
+    assert!(
+        olga.exit == Exit::Failure && olga.err.contains("TRACE_NOT_FOUND"),
+        "{olga:?}"
+    );
+}
+
+#[tokio::test]
+async fn changes_are_followed_from_a_token_on() {
+    let instance = Instance::start().await;
+    let approval = pending(&instance).await;
+    let (_, _) = instance.json(&["approvals", "deny", &approval, "--reason", "no"]).await;
+    let watch = instance.json(&["approvals", "watch", "--count", "1"]);
+    let submit = async {
+        // The watch begins with what is committed from its start on, so changes are made until it saw one.
+        loop {
+            instance.json(&["run", AMBER, "--no-wait"]).await;
+        }
+    };
+    let (exit, lines) = tokio::select! {
+        seen = watch => seen,
+        () = submit => unreachable!("it never ends"),
+    };
+    assert_eq!(exit, Exit::Ok);
+    assert_eq!(lines[0]["approval"]["state"], "PENDING");
+    assert!(!lines[0]["resume_token"].as_str().unwrap().is_empty());
+}

@@ -1,0 +1,7 @@
+//! The program against itself: `countersign up` as a process, all other commands against it.
+
+#![cfg(test)]
+
+mod chain;
+mod instance;
+mod up;

@@ -1,0 +1,82 @@
+//! Authentication and the rights table.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Request, State},
+    middleware::Next,
+    response::Response,
+};
+use http::{HeaderMap, header::AUTHORIZATION};
+
+use super::refuse;
+use crate::{
+    auth::{Caller, Person, Principal, Refusal, Rights, SUBJECT_HEADER, Verifier},
+    context::CallContext,
+    fault::to_status,
+};
+
+/// Decides who may come in.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    pub(crate) verifier: Arc<Verifier>,
+    pub(crate) rights: Rights,
+}
+
+pub(crate) async fn authenticate(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -> Response {
+    if Rights::is_open(request.uri().path()) {
+        return next.run(request).await;
+    }
+    match gate.admit(request.uri().path(), request.headers()) {
+        Ok(caller) => {
+            forward_person(&caller, &mut request);
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+        Err(refusal) => {
+            tracing::info!(path = request.uri().path(), reason = %refusal, "call refused");
+            refuse(&to_status(&refusal))
+        }
+    }
+}
+
+// === impl Gate ===
+
+impl Gate {
+    fn admit(&self, path: &str, headers: &HeaderMap) -> Result<Caller, Refusal> {
+        let token = bearer(headers).ok_or(Refusal::Missing)?;
+        let principal = self.verifier.verify(token)?;
+        let subject = self.subject(headers)?;
+        if subject.is_some() && matches!(principal, Principal::Person(_)) {
+            return Err(Refusal::Forwarded);
+        }
+        let caller = Caller { principal, subject };
+        self.rights.check(path, &caller)?;
+        Ok(caller)
+    }
+
+    fn subject(&self, headers: &HeaderMap) -> Result<Option<Person>, Refusal> {
+        let Some(value) = headers.get(SUBJECT_HEADER) else { return Ok(None) };
+        match self.verifier.verify(value.to_str().map_err(|_| Refusal::Invalid)?)? {
+            Principal::Person(person) => Ok(Some(person)),
+            Principal::Service(_) => Err(Refusal::Invalid),
+        }
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+/// A person's own token goes along to the parts that this part calls for them.
+fn forward_person(caller: &Caller, request: &mut Request) {
+    if caller.direct_person().is_none() {
+        return;
+    }
+    let Some(token) = bearer(request.headers()).map(str::to_owned) else { return };
+    if let Some(context) = request.extensions_mut().get_mut::<CallContext>() {
+        context.set_subject_token(&token);
+    }
+}

@@ -1,0 +1,68 @@
+//! Deadlines: the caller's `grpc-timeout` becomes a deadline that outbound calls inherit, and ends the call when it passes.
+
+use std::time::Duration;
+
+use axum::{
+    extract::{Request, State},
+    middleware::Next,
+    response::Response,
+};
+use proto::common::v1::ErrorReason;
+
+use super::refuse;
+use crate::{
+    context::CallContext,
+    fault::{Code, status},
+    part::PartName,
+};
+
+const TIMEOUT_HEADER: &str = "grpc-timeout";
+/// Longer than any call should take; keeps arithmetic on deadlines in range.
+const LONGEST: Duration = Duration::from_hours(24);
+
+pub(crate) async fn deadline(State(part): State<PartName>, mut request: Request, next: Next) -> Response {
+    let timeout = request.headers().get(TIMEOUT_HEADER).and_then(|value| parse(value.to_str().ok()?));
+    let Some(timeout) = timeout else {
+        return next.run(request).await;
+    };
+    let deadline = tokio::time::Instant::now() + timeout.min(LONGEST);
+    if let Some(context) = request.extensions_mut().get_mut::<CallContext>() {
+        context.set_deadline(deadline);
+    }
+    tokio::time::timeout_at(deadline, next.run(request)).await.unwrap_or_else(|_| {
+        refuse(&status(part.domain(), Code::DeadlineExceeded, ErrorReason::DeadlineExceeded, "deadline exceeded"))
+    })
+}
+
+/// Reads a `grpc-timeout`: up to eight digits and a unit.
+fn parse(value: &str) -> Option<Duration> {
+    let unit = value.chars().last()?;
+    let digits = value.strip_suffix(unit)?;
+    if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let amount: u64 = digits.parse().ok()?;
+    match unit {
+        'H' => Some(Duration::from_secs(amount.saturating_mul(3600))),
+        'M' => Some(Duration::from_secs(amount.saturating_mul(60))),
+        'S' => Some(Duration::from_secs(amount)),
+        'm' => Some(Duration::from_millis(amount)),
+        'u' => Some(Duration::from_micros(amount)),
+        'n' => Some(Duration::from_nanos(amount)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timeouts_are_read_as_the_grpc_specification_says() {
+        assert_eq!(parse("30S"), Some(Duration::from_secs(30)));
+        assert_eq!(parse("250m"), Some(Duration::from_millis(250)));
+        for value in ["", "S", "123456789S", "1.5S", "5s", "-1S"] {
+            assert_eq!(parse(value), None, "{value}");
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! What every part of Countersign stands on: boot, configuration, logs, credentials and rights, health, reflection,
+//! limits, deadlines, errors, and an orderly end.
+//!
+//! A service's `main` is one call of [`run()`]; its `build` puts a [`Part`] together on the [`Node`] that it is given. A
+//! part can be served on a socket ([`Part::serve`]) or called in the same process ([`Node::local`]); every call passes the
+//! same layers either way.
+//!
+//! - who is calling: [`auth`]; what travels along: [`context`]; how parts call each other: [`link`]
+//! - errors: [`fault`], [`violations`]; lists: [`page`], [`filter`]
+//! - time and randomness: [`clock`], [`ids`]; names in records: [`semconv`]
+
+pub mod auth;
+pub mod clock;
+pub mod config;
+pub mod context;
+pub mod convert;
+pub mod fault;
+pub mod filter;
+pub mod ids;
+mod layers;
+pub mod link;
+pub mod node;
+pub mod page;
+pub mod part;
+pub mod run;
+pub mod secret;
+pub mod semconv;
+pub mod server;
+pub mod telemetry;
+pub mod time;
+pub mod violations;
+
+pub use auth::{Caller, Person, Principal};
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use config::{HasNodeConfig, NodeConfig};
+pub use context::CallContext;
+pub use fault::{Code, Fault};
+pub use ids::{Ids, SequentialIds, SystemIds};
+pub use link::Link;
+pub use node::Node;
+pub use part::PartName;
+pub use run::run;
+pub use server::{Part, PartBuilder, PartService};
+pub use violations::Violations;
+
+/// Any error, at the edges.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

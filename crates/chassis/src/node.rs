@@ -1,0 +1,130 @@
+//! What a part is given: its name, its clock, its credential, its end.
+
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
+
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    BoxError,
+    auth::{Credential, Trust, Verifier},
+    clock::{Clock, SystemClock},
+    config::{NodeConfig, NodeConfigError},
+    ids::{Ids, SystemIds},
+    link::Link,
+    part::PartName,
+    server::Part,
+};
+
+/// What a part is given. Everything impure comes from here; cheap to clone.
+#[derive(Clone)]
+pub struct Node {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    part: PartName,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+    credential: Option<Arc<Credential>>,
+    verifier: Arc<Verifier>,
+    config: NodeConfig,
+    shutdown: CancellationToken,
+    failure: OnceLock<&'static str>,
+    tasks: TaskTracker,
+}
+
+// === impl Node ===
+
+impl Node {
+    /// The node of `part` as `config` says: trust and credential are read from its files.
+    pub fn open(part: PartName, config: NodeConfig) -> Result<Self, NodeConfigError> {
+        Self::with_clock(part, config, Arc::new(SystemClock::default()), Arc::new(SystemIds))
+    }
+
+    /// As [`Node::open`], with a clock and ids of the caller's.
+    pub fn with_clock(
+        part: PartName,
+        config: NodeConfig,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+    ) -> Result<Self, NodeConfigError> {
+        let trust = config.trust_file.as_deref().map_or_else(|| Ok(Trust::nobody()), Trust::load)?;
+        let verifier = Verifier::new(part, Arc::clone(&clock), trust, config.trust_file.clone());
+        let credential = config.credential(part, &clock)?.map(Arc::new);
+        let inner = Inner {
+            part,
+            clock,
+            ids,
+            credential,
+            verifier: Arc::new(verifier),
+            config,
+            shutdown: CancellationToken::new(),
+            failure: OnceLock::new(),
+            tasks: TaskTracker::new(),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The part's name.
+    pub fn part(&self) -> PartName {
+        self.inner.part
+    }
+
+    /// Where the part reads the time.
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.inner.clock)
+    }
+
+    /// Where the part gets fresh identifiers.
+    pub fn ids(&self) -> Arc<dyn Ids> {
+        Arc::clone(&self.inner.ids)
+    }
+
+    /// Cancelled when the part begins to drain; cancel it to make it drain.
+    pub fn shutdown(&self) -> CancellationToken {
+        self.inner.shutdown.clone()
+    }
+
+    /// Makes the part drain and then end with a failure: it can't do its work any more. The first reason counts.
+    pub fn fail(&self, reason: &'static str) {
+        let _ = self.inner.failure.set(reason);
+        self.inner.shutdown.cancel();
+    }
+
+    /// Why the part can't do its work any more, if so.
+    pub fn failure(&self) -> Option<&'static str> {
+        self.inner.failure.get().copied()
+    }
+
+    /// For work that must survive its caller: draining waits for it, within its bound.
+    pub fn tasks(&self) -> &TaskTracker {
+        &self.inner.tasks
+    }
+
+    /// A link to the part at `url`; it connects when first used.
+    pub fn connect(&self, target: PartName, url: &str) -> Result<Link, BoxError> {
+        Link::connect(target, url, self.inner.credential.clone())
+    }
+
+    /// A link to a part in the same process, straight into its layers.
+    pub fn local(&self, part: &Part) -> Link {
+        Link::local(part.name(), part.service(), self.inner.credential.clone())
+    }
+
+    pub(crate) fn verifier(&self) -> Arc<Verifier> {
+        Arc::clone(&self.inner.verifier)
+    }
+
+    pub(crate) fn config(&self) -> &NodeConfig {
+        &self.inner.config
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node").field("part", &self.inner.part).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,138 @@
+//! A part with all its layers: ready to be served on a socket, called in process, or both.
+
+use std::{fmt, future::Future, io, pin::Pin, sync::Arc, time::Duration};
+
+use tokio::{
+    net::TcpListener,
+    sync::{Mutex, watch},
+};
+use tokio_util::sync::CancellationToken;
+use tonic::{
+    service::Routes,
+    transport::{Server, server::TcpIncoming},
+};
+
+use crate::node::Node;
+use crate::part::PartName;
+
+mod builder;
+mod health;
+
+pub use builder::PartBuilder;
+use health::Health;
+
+type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+type Background = Box<dyn FnOnce(CancellationToken) -> Task + Send>;
+type ReadyCheck = Box<dyn Fn() -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;
+
+/// A part's whole tower service, layers included.
+pub type PartService = Routes;
+
+/// How often trusted keys are read again.
+const TRUST_RELOAD_INTERVAL: Duration = Duration::from_secs(30);
+
+/// A part with all its layers, not yet listening.
+pub struct Part {
+    node: Node,
+    routes: Routes,
+    health: Arc<Health>,
+    pending: Arc<Mutex<Option<Pending>>>,
+}
+
+/// What runs while the part lives.
+struct Pending {
+    background: Vec<(&'static str, Background)>,
+    checks: Vec<ReadyCheck>,
+    watched: Vec<(&'static str, watch::Receiver<bool>)>,
+}
+
+// === impl Part ===
+
+impl Part {
+    /// Begins a part that lives on `node`.
+    pub fn builder(node: &Node) -> PartBuilder {
+        PartBuilder::new(node.clone())
+    }
+
+    /// The part's name.
+    pub fn name(&self) -> PartName {
+        self.node.part()
+    }
+
+    /// The part's whole tower service, layers included.
+    pub fn service(&self) -> PartService {
+        self.routes.clone()
+    }
+
+    /// Starts the background tasks and health checks; once, however often it is called.
+    pub async fn start(&self) {
+        let Some(pending) = self.pending.lock().await.take() else { return };
+        let shutdown = self.node.shutdown();
+        for (name, background) in pending.background {
+            let task = background(shutdown.clone());
+            self.node.tasks().spawn(async move {
+                task.await;
+                tracing::debug!(task = name, "background task ended");
+            });
+        }
+        let health = Arc::clone(&self.health);
+        self.node.tasks().spawn(health.run(pending.checks, pending.watched, shutdown.clone()));
+        self.node.tasks().spawn(reload_trust(self.node.clone(), shutdown));
+    }
+
+    /// Serves on `listener` until the node shuts down, then drains: no longer ready, a pause for load balancers to notice,
+    /// no new connections, and a bounded wait for calls and tasks under way.
+    pub async fn serve(self, listener: TcpListener) -> io::Result<()> {
+        self.start().await;
+        let shutdown = self.node.shutdown();
+        let config = self.node.config().clone();
+        let closing = CancellationToken::new();
+        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+        let server = Server::builder()
+            .max_concurrent_streams(Some(config.max_streams))
+            .http2_keepalive_interval(Some(Duration::from_secs(30)))
+            .add_routes(self.routes.clone())
+            .serve_with_incoming_shutdown(incoming, closing.clone().cancelled_owned());
+        let mut server = std::pin::pin!(server);
+        tokio::select! {
+            ended = &mut server => return ended.map_err(io::Error::other),
+            () = shutdown.cancelled() => {}
+        }
+        self.health.drain().await;
+        tracing::info!(part = %self.name(), "draining");
+        let drain_delay = tokio::time::sleep(config.drain_delay);
+        tokio::select! {
+            ended = &mut server => return ended.map_err(io::Error::other),
+            () = drain_delay => {}
+        }
+        closing.cancel();
+        self.node.tasks().close();
+        let drained = async {
+            let result = server.await.map_err(io::Error::other);
+            self.node.tasks().wait().await;
+            result
+        };
+        // Bounded: a connection that never speaks keeps the server from returning (hyperium/hyper#4170).
+        let drained = tokio::time::timeout(config.grace_period, drained).await.unwrap_or_else(|_| {
+            tracing::warn!(part = %self.name(), "calls or tasks were still under way when the grace period ended");
+            Ok(())
+        });
+        self.node.failure().map_or(drained, |reason| Err(io::Error::other(reason)))
+    }
+}
+
+impl fmt::Debug for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Part").field("name", &self.name()).finish_non_exhaustive()
+    }
+}
+
+async fn reload_trust(node: Node, shutdown: CancellationToken) {
+    let mut ticks = tokio::time::interval(TRUST_RELOAD_INTERVAL);
+    ticks.tick().await;
+    while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
+        if let Err(error) = node.verifier().reload() {
+            tracing::warn!(%error, "trusted keys could not be read again; the old ones stay");
+        }
+    }
+}

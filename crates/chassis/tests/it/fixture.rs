@@ -1,0 +1,50 @@
+//! A part to call: trace-svc's and approval-svc's contracts with handlers that say who called.
+
+use std::sync::Arc;
+
+use chassis::{BoxError, CallContext, Caller, Node, Part, PartName};
+use proto::classification::v1::{
+    ClassifyActionRequest, ClassifyActionResponse, GetKeySetRequest, GetKeySetResponse,
+    classification_service_server::{ClassificationService, ClassificationServiceServer},
+};
+use proto::common::v1::KeySet;
+use tonic::{Request, Response, Status};
+
+use crate::authority::Authority;
+
+/// Answers GetKeySet with who called, as its issuer; panics or hangs in ClassifyAction when told to.
+#[derive(Default)]
+struct Probe;
+
+#[tonic::async_trait]
+impl ClassificationService for Probe {
+    async fn classify_action(
+        &self,
+        request: Request<ClassifyActionRequest>,
+    ) -> Result<Response<ClassifyActionResponse>, Status> {
+        match request.into_inner().action.unwrap_or_default().agent.as_str() {
+            "panic" => panic!("told to"),
+            "hang" => std::future::pending().await,
+            _ => Ok(Response::new(ClassifyActionResponse::default())),
+        }
+    }
+
+    async fn get_key_set(&self, request: Request<GetKeySetRequest>) -> Result<Response<GetKeySetResponse>, Status> {
+        let caller = Caller::of(&request)?.clone();
+        let context = CallContext::of(&request);
+        let issuer = format!("{caller:?} {context:?}");
+        let key_set = KeySet { issuer, jwks_json: String::new() };
+        Ok(Response::new(GetKeySetResponse { key_set: Some(key_set) }))
+    }
+}
+
+/// The classifier's contract on a node of its own.
+pub(crate) fn classifier(authority: &Authority) -> (Node, Part) {
+    let node = Node::open(PartName::Classifier, authority.config("trace-svc")).unwrap();
+    let part = part(&node).unwrap();
+    (node, part)
+}
+
+pub(crate) fn part(node: &Node) -> Result<Part, BoxError> {
+    Part::builder(node).grpc(ClassificationServiceServer::from_arc(Arc::new(Probe))).build()
+}

@@ -1,0 +1,67 @@
+//! Readiness, reflection and an orderly end, over a real socket.
+
+use std::time::Duration;
+
+use chassis::{Node, NodeConfig, Part, PartName};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::{authority::Authority, fixture::part};
+
+async fn serve(node: &Node, part: Part) -> (chassis::Link, tokio::task::JoinHandle<std::io::Result<()>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let server = tokio::spawn(part.serve(listener));
+    (node.connect(PartName::Classifier, &url).unwrap(), server)
+}
+
+async fn until_ready(link: &chassis::Link, ready: bool) {
+    let reached = async {
+        while link.is_ready().await != ready {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), reached).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_part_is_ready_when_its_dependencies_are_and_drains_within_its_bound() {
+    let authority = Authority::new();
+    let config = NodeConfig { grace_period: Duration::from_millis(200), ..authority.config("trace-svc") };
+    let node = Node::open(PartName::Classifier, config).unwrap();
+    let (link, server) = serve(&node, part(&node).unwrap()).await;
+    until_ready(&link, true).await;
+    // A connection that never speaks must not keep the part from ending.
+    let address = format!("{:?}", link);
+    assert!(address.contains("remote"));
+    node.shutdown().cancel();
+    tokio::time::timeout(Duration::from_secs(20), server).await.unwrap().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_silent_connection_does_not_keep_a_part_from_ending() {
+    let authority = Authority::new();
+    let config = NodeConfig { grace_period: Duration::from_millis(200), ..authority.config("trace-svc") };
+    let node = Node::open(PartName::Classifier, config).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(part(&node).unwrap().serve(listener));
+    let silent = TcpStream::connect(address).await.unwrap();
+    node.shutdown().cancel();
+    tokio::time::timeout(Duration::from_secs(20), server).await.unwrap().unwrap().unwrap();
+    drop(silent);
+}
+
+#[tokio::test]
+async fn a_part_whose_dependency_is_down_is_not_ready() {
+    let authority = Authority::new();
+    let node = Node::open(PartName::Classifier, authority.config("trace-svc")).unwrap();
+    let (up, answers) = tokio::sync::watch::channel(false);
+    let probe = Part::builder(&node).ready_when(move || std::future::ready(*answers.borrow())).build().unwrap();
+    let (link, _server) = serve(&node, probe).await;
+    assert!(!link.is_ready().await);
+    up.send(true).unwrap();
+    until_ready(&link, true).await;
+    up.send(false).unwrap();
+    until_ready(&link, false).await;
+    node.shutdown().cancel();
+}

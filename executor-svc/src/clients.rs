@@ -1,0 +1,145 @@
+//! The other parts as the executor uses them: claims at approval-svc, records at trace-svc.
+
+use std::{fmt::Debug, future::Future, time::Duration};
+
+use chassis::{CallContext, Link};
+use futures_util::{FutureExt as _, future::BoxFuture};
+use proto::{
+    approval::v1::{
+        Claim, ClaimWarrantRequest, CompleteWarrantRequest, RenewClaimRequest,
+        warrant_service_client::WarrantServiceClient,
+    },
+    common::v1::ErrorReason,
+    trace::v1::{CreateEventRequest, NewEvent, Receipt, trace_service_client::TraceServiceClient},
+};
+use tokio::time::{Instant, sleep, timeout};
+use tonic::{Response, Status};
+
+const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// Spends warrants.
+pub(crate) trait Claims: Send + Sync + Debug {
+    /// Spends a warrant; safe to repeat with the same request.
+    fn claim(&self, context: &CallContext, request: ClaimWarrantRequest) -> BoxFuture<'_, Result<Claim, Status>>;
+    /// Extends a claim's lease.
+    fn renew(&self, context: &CallContext, request: RenewClaimRequest) -> BoxFuture<'_, Result<Claim, Status>>;
+    /// Ends a claim; safe to repeat with the same request.
+    fn complete(&self, context: &CallContext, request: CompleteWarrantRequest) -> BoxFuture<'_, Result<(), Status>>;
+}
+
+/// Records events durably.
+pub(crate) trait TraceLog: Send + Sync + Debug {
+    /// Records an event; safe to repeat with the same event. Returns after it is on disk.
+    fn record(&self, context: &CallContext, event: NewEvent) -> BoxFuture<'_, Result<Receipt, Status>>;
+}
+
+/// approval-svc.
+#[derive(Debug)]
+pub(crate) struct ApprovalClient(pub(crate) Link);
+
+/// trace-svc.
+#[derive(Debug)]
+pub(crate) struct TraceClient(pub(crate) Link);
+
+/// Calls until it works, is refused for good, or patience ends; then gives the last error.
+pub(crate) async fn persist<T, F, Fut>(patience: Duration, mut call: F) -> Result<T, Status>
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Result<T, Status>>,
+{
+    let deadline = Instant::now() + patience;
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match call().await {
+            Ok(value) => return Ok(value),
+            Err(status) if is_final(&status) || Instant::now() + pause >= deadline => return Err(status),
+            Err(status) => tracing::debug!(code = ?status.code(), message = status.message(), "trying again"),
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Whether asking again would get the same answer: the part has looked at the request and refused it.
+pub(crate) fn is_final(status: &Status) -> bool {
+    !matches!(
+        chassis::fault::reason_of(status),
+        None | Some(
+            ErrorReason::Unspecified
+                | ErrorReason::Internal
+                | ErrorReason::Overloaded
+                | ErrorReason::ShuttingDown
+                | ErrorReason::DeadlineExceeded
+                | ErrorReason::PartUnavailable
+                | ErrorReason::TokenMissing
+                | ErrorReason::TokenInvalid
+                | ErrorReason::TokenExpired
+                | ErrorReason::ReceiptPending
+                | ErrorReason::LogUnavailable
+        )
+    )
+}
+
+async fn bounded<T>(call: impl Future<Output = Result<Response<T>, Status>>) -> Result<T, Status> {
+    match timeout(CALL_TIMEOUT, call).await {
+        Ok(answer) => answer.map(Response::into_inner),
+        Err(_) => Err(Status::deadline_exceeded("no answer in time")),
+    }
+}
+
+// === impl ApprovalClient ===
+
+impl ApprovalClient {
+    fn client(&self) -> WarrantServiceClient<Link> {
+        WarrantServiceClient::new(self.0.clone())
+    }
+}
+
+impl Claims for ApprovalClient {
+    fn claim(&self, context: &CallContext, request: ClaimWarrantRequest) -> BoxFuture<'_, Result<Claim, Status>> {
+        let request = context.clone().with_timeout(CALL_TIMEOUT).outbound(request);
+        async move {
+            let answer = bounded(self.client().claim_warrant(request)).await?;
+            answer
+                .claim
+                .ok_or_else(|| Status::internal("the answer holds no claim"))
+        }
+        .boxed()
+    }
+
+    fn renew(&self, context: &CallContext, request: RenewClaimRequest) -> BoxFuture<'_, Result<Claim, Status>> {
+        let request = context.clone().with_timeout(CALL_TIMEOUT).outbound(request);
+        async move {
+            let answer = bounded(self.client().renew_claim(request)).await?;
+            answer
+                .claim
+                .ok_or_else(|| Status::internal("the answer holds no claim"))
+        }
+        .boxed()
+    }
+
+    fn complete(&self, context: &CallContext, request: CompleteWarrantRequest) -> BoxFuture<'_, Result<(), Status>> {
+        let request = context.clone().with_timeout(CALL_TIMEOUT).outbound(request);
+        async move { bounded(self.client().complete_warrant(request)).await.map(drop) }.boxed()
+    }
+}
+
+// === impl TraceClient ===
+
+impl TraceLog for TraceClient {
+    fn record(&self, context: &CallContext, event: NewEvent) -> BoxFuture<'_, Result<Receipt, Status>> {
+        let request = context
+            .clone()
+            .with_timeout(CALL_TIMEOUT)
+            .outbound(CreateEventRequest { event: Some(event) });
+        async move {
+            let answer = bounded(TraceServiceClient::new(self.0.clone()).create_event(request)).await?;
+            answer
+                .receipt
+                .ok_or_else(|| Status::internal("the answer holds no receipt"))
+        }
+        .boxed()
+    }
+}

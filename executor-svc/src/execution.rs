@@ -1,0 +1,372 @@
+//! One execution, from the claim to its end.
+//!
+//! 1. The warrant is claimed: spent, whatever follows. From here on the execution is a task of its own; nobody's
+//!    disconnect or deadline touches it, and its lease is renewed all the time.
+//! 2. `execution.started` is recorded, with the evidence, and its receipt awaited. No receipt, no execution.
+//! 3. Right before sending, the claim must hold and enough of its lease remain, by the monotonic clock, counted from
+//!    before the claim was asked for.
+//! 4. The request is sent, once.
+//! 5. The end is recorded, and its receipt awaited for as long as [`Limits::record_patience`]; the event stays the same,
+//!    byte for byte.
+//! 6. The claim is completed with the outcome, even if its record could not be written: the log can be told later by
+//!    approval-svc's own events, an outcome that nobody was told is lost.
+//!
+//! Where 2 or 3 fails, nothing was sent, and the claim is completed as `NOT_STARTED`. A crash leaves the lease to run
+//! out; then nobody knows, and nobody tries again.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use chassis::{
+    CallContext, Node, PartName,
+    clock::Clock,
+    fault::{relay, to_status},
+    ids::Ids,
+    time,
+};
+use proto::{
+    approval::v1::{Claim, ClaimWarrantRequest, CompleteWarrantRequest},
+    execution::v1::{Accepted, Finished},
+};
+use tokio::time::sleep;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tonic::Status;
+
+use self::{
+    caller::{Caller, Messages},
+    ended::Ended,
+    lease::Lease,
+    record::Recorder,
+};
+use crate::{
+    clients::{Claims, TraceLog, persist},
+    convert::outcome_name,
+    error::ExecutionError,
+    gateway::{Gateway, GatewayRequest},
+    permit::Permit,
+};
+
+pub(crate) mod caller;
+mod ended;
+mod lease;
+mod record;
+
+/// What must be left of the lease when the request goes out. Longer than it takes to connect.
+pub(crate) const SEND_MARGIN: Duration = Duration::from_secs(10);
+
+const CLAIM_PATIENCE: Duration = Duration::from_secs(15);
+const SKEW_WARNING: Duration = Duration::from_secs(5);
+const SKEW_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long an execution waits for others.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// For the receipt of `execution.started`.
+    pub(crate) start_patience: Duration,
+    /// For the receipt of the end, and then for its outcome to be taken.
+    pub(crate) record_patience: Duration,
+    /// How long a run may go on once the service is asked to stop.
+    pub(crate) grace: Duration,
+}
+
+/// Executes what it has a permit for.
+#[derive(Debug)]
+pub(crate) struct Executor {
+    pub(crate) gateway: Arc<dyn Gateway>,
+    pub(crate) claims: Arc<dyn Claims>,
+    pub(crate) log: Arc<dyn TraceLog>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ids: Arc<dyn Ids>,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) instance: String,
+    pub(crate) limits: Limits,
+}
+
+/// An execution whose warrant is claimed.
+struct Claimed<'a> {
+    executor: &'a Executor,
+    permit: &'a Permit,
+    request: &'a GatewayRequest,
+    context: &'a CallContext,
+    claim: Claim,
+    /// How far apart the clocks were.
+    skew: Duration,
+    lease: Lease,
+}
+
+// === impl Executor ===
+
+impl Executor {
+    /// Executes on the node's clocks, ids and tasks.
+    pub(crate) fn new(
+        node: &Node,
+        gateway: Arc<dyn Gateway>,
+        claims: Arc<dyn Claims>,
+        log: Arc<dyn TraceLog>,
+        limits: Limits,
+    ) -> Self {
+        let (clock, ids) = (node.clock(), node.ids());
+        let instance = format!("{}/{}", PartName::Executor, ids.uuid());
+        let (tasks, shutdown) = (node.tasks().clone(), node.shutdown());
+        Self {
+            gateway,
+            claims,
+            log,
+            clock,
+            ids,
+            tasks,
+            shutdown,
+            instance,
+            limits,
+        }
+    }
+
+    /// Begins an execution as a task of its own; what it says is there to be read, or not.
+    pub(crate) fn begin(self: &Arc<Self>, permit: Permit, context: &CallContext) -> Messages {
+        let (caller, messages) = Caller::new();
+        let (executor, context) = (Arc::clone(self), context.detached());
+        self.tasks
+            .spawn(async move { executor.execute(&permit, &context, caller).await });
+        messages
+    }
+
+    async fn execute(&self, permit: &Permit, context: &CallContext, mut caller: Caller) {
+        let request = self.gateway.prepare(&permit.action, &permit.verdict);
+        let claimed = match self.claim(permit, &request, context).await {
+            Ok(claimed) => claimed,
+            Err(status) => return caller.refuse(status),
+        };
+        let accepted = match claimed.start(&caller).await {
+            Ok(accepted) => accepted,
+            Err(status) => return caller.refuse(status),
+        };
+        caller.accept(accepted);
+        let ended = claimed.send(&mut caller).await;
+        claimed.end(ended, caller).await;
+    }
+
+    /// Spends the warrant. Asked again with the same id while there is no answer, so that an answer that was lost
+    /// doesn't lose the claim.
+    async fn claim<'a>(
+        &'a self,
+        permit: &'a Permit,
+        request: &'a GatewayRequest,
+        context: &'a CallContext,
+    ) -> Result<Claimed<'a>, Status> {
+        let message = ClaimWarrantRequest {
+            request_id: self.ids.uuid().to_string(),
+            warrant_jws: permit.warrant_jws.clone(),
+            action_digest: permit.action.digest().to_string(),
+            executor_instance: self.instance.clone(),
+        };
+        let ask = || async {
+            let (asked_at, before) = (self.clock.monotonic(), self.clock.now());
+            let claim = self.claims.claim(context, message.clone()).await?;
+            let skew = skew(&claim, before, self.clock.now());
+            Ok((asked_at, claim, skew))
+        };
+        let (asked_at, claim, skew) = persist(CLAIM_PATIENCE, ask)
+            .await
+            .map_err(|status| relay(PartName::Approval, status))?;
+        let (claims, clock) = (Arc::clone(&self.claims), Arc::clone(&self.clock));
+        let lease = Lease::keep(&claim, asked_at, claims, clock, context.clone());
+        Ok(Claimed {
+            executor: self,
+            permit,
+            request,
+            context,
+            claim,
+            skew,
+            lease,
+        })
+    }
+}
+
+/// How far the server's clock stands outside the time in which it was asked.
+fn skew(claim: &Claim, before: SystemTime, after: SystemTime) -> Duration {
+    let Some(server) = claim.server_time.as_ref().and_then(time::from_proto) else {
+        return Duration::MAX;
+    };
+    let behind = before.duration_since(server).unwrap_or_default();
+    let ahead = server.duration_since(after).unwrap_or_default();
+    behind.max(ahead)
+}
+
+// === impl Claimed ===
+
+impl Claimed<'_> {
+    /// Records the start and checks that the request may go out. On an error nothing was sent, and the claim is given back.
+    async fn start(&self, caller: &Caller) -> Result<Accepted, Status> {
+        if let Err(error) = self.check_claim() {
+            let status = to_status(&error);
+            self.complete(&Ended::not_started(&status), None).await.ok();
+            return Err(status);
+        }
+        let gateway_request_sha256 = self.request.sha256();
+        let receipt_index = match self.record_start(&gateway_request_sha256).await {
+            Ok(index) => index,
+            Err(status) => {
+                self.complete(&Ended::not_started(&status), None).await.ok();
+                return Err(status);
+            }
+        };
+        if let Err(error) = self.lease.check(SEND_MARGIN) {
+            let status = to_status(&error);
+            let ended = Ended::not_started(&status);
+            let receipt = self.record_end(&ended, caller).await;
+            self.complete(&ended, receipt).await.ok();
+            return Err(status);
+        }
+        let accept_time = Some(time::to_proto(self.executor.clock.now()));
+        Ok(Accepted {
+            approval: self.lease.approval.clone(),
+            receipt_index,
+            gateway_request_sha256,
+            accept_time,
+        })
+    }
+
+    /// Checks what the claim itself says.
+    fn check_claim(&self) -> Result<(), ExecutionError> {
+        if self.skew > SKEW_LIMIT {
+            return Err(ExecutionError::ClockSkew(self.skew));
+        }
+        if self.skew > SKEW_WARNING {
+            let (approval, skew) = (&self.claim.approval, humantime::format_duration(self.skew));
+            tracing::warn!(approval, %skew, "the clocks of executor-svc and approval-svc differ");
+        }
+        self.lease.standing().check()
+    }
+
+    async fn record_start(&self, request_sha256: &str) -> Result<u64, Status> {
+        let Executor {
+            log,
+            ids,
+            clock,
+            limits,
+            ..
+        } = self.executor;
+        let event = self.recorder().started(ids.uuid(), clock.now(), request_sha256);
+        tokio::select! {
+            recorded = persist(limits.start_patience, || log.record(self.context, event.clone())) => {
+                recorded.map(|receipt| receipt.index).map_err(|status| relay(PartName::Trace, status))
+            }
+            standing = self.lease.disturbed() => {
+                let error = standing.check().err().unwrap_or(ExecutionError::ClaimLost);
+                Err(to_status(&error))
+            }
+        }
+    }
+
+    /// Sends the request, once, and follows it to its end, or until it has to be given up.
+    async fn send(&self, caller: &mut Caller) -> Ended {
+        tokio::select! {
+            biased;
+            answer = self.executor.gateway.send(self.request, caller) => {
+                Ended::of_answer(answer, self.lease.standing())
+            }
+            standing = self.lease.disturbed() => Ended::of_interruption(standing, self.request),
+            () = self.out_of_time() => Ended::unknown("executor-svc was stopped before the gateway had answered"),
+        }
+    }
+
+    async fn out_of_time(&self) {
+        self.executor.shutdown.cancelled().await;
+        sleep(self.executor.limits.grace).await;
+    }
+
+    /// Records the end, completes the claim, tells the caller.
+    async fn end(&self, ended: Ended, caller: Caller) {
+        let receipt = self.record_end(&ended, &caller).await;
+        let completed = self.complete(&ended, receipt).await;
+        let Ended {
+            outcome, mut detail, ..
+        } = ended;
+        let (approval, gateway_run_id) = (&self.lease.approval, caller.gateway_run_id().to_owned());
+        tracing::info!(
+            approval,
+            outcome = outcome_name(outcome),
+            detail,
+            gateway_run_id,
+            "execution ended"
+        );
+        if let Err(status) = completed {
+            detail.push_str("; approval-svc has not taken the outcome: ");
+            detail.push_str(status.message());
+        }
+        let receipt_index = receipt.unwrap_or_default();
+        caller
+            .finish(Finished {
+                outcome: outcome.into(),
+                detail,
+                gateway_run_id,
+                receipt_index,
+            })
+            .await;
+    }
+
+    /// The index of the record, or none after long patience.
+    async fn record_end(&self, ended: &Ended, caller: &Caller) -> Option<u64> {
+        let Executor {
+            log,
+            ids,
+            clock,
+            limits,
+            ..
+        } = self.executor;
+        let event = self.recorder().ended(ids.uuid(), clock.now(), ended, caller);
+        match persist(limits.record_patience, || log.record(self.context, event.clone())).await {
+            Ok(receipt) => Some(receipt.index),
+            Err(status) => {
+                let message = status.message();
+                tracing::error!(
+                    approval = self.lease.approval,
+                    message,
+                    "the end of an execution could not be recorded"
+                );
+                None
+            }
+        }
+    }
+
+    async fn complete(&self, ended: &Ended, receipt: Option<u64>) -> Result<(), Status> {
+        let Executor {
+            claims, ids, limits, ..
+        } = self.executor;
+        let request = CompleteWarrantRequest {
+            approval: self.lease.approval.clone(),
+            fencing_token: self.lease.fencing_token.clone(),
+            outcome: ended.outcome.into(),
+            detail: ended.detail.clone(),
+            receipt_index: receipt.unwrap_or_default(),
+            request_id: ids.uuid().to_string(),
+        };
+        let completed = persist(limits.record_patience, || {
+            claims.complete(self.context, request.clone())
+        })
+        .await;
+        if let Err(status) = &completed {
+            let (outcome, message) = (outcome_name(ended.outcome), status.message());
+            tracing::warn!(
+                approval = self.lease.approval,
+                outcome,
+                message,
+                "approval-svc has not taken the outcome"
+            );
+        }
+        completed
+    }
+
+    const fn recorder(&self) -> Recorder<'_> {
+        Recorder {
+            permit: self.permit,
+            request: self.request,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,79 @@
+//! Carries out approved actions on an OpenClaw Gateway: only under a warrant, at most once, and on the record.
+//!
+//! It takes nobody's word. Before anything is claimed, `permit` checks both signatures and recomputes the digest from
+//! the action that will be sent; `execution` is the procedure from the claim to the end. `gateway` is what is needed of
+//! a gateway; `gateway::openclaw` is the only code that knows OpenClaw.
+//!
+//! The service keeps no state: any number of them can run beside each other.
+
+use std::{sync::Arc, time::Duration};
+
+use chassis::{BoxError, Link, Node, Part, secret};
+use proto::execution::v1::execution_service_server::ExecutionServiceServer;
+
+use crate::{
+    api::ExecutionApi,
+    clients::{ApprovalClient, TraceClient},
+    execution::{Executor, Limits},
+    gateway::{Gateway, health::GatewayHealth, openclaw::OpenClawGateway},
+    permit::Gatekeeper,
+};
+
+mod agents;
+mod api;
+mod clients;
+mod config;
+mod convert;
+mod error;
+mod execution;
+pub mod gateway;
+mod keys;
+mod permit;
+
+#[cfg(test)]
+mod fixtures;
+
+pub use crate::{
+    agents::{AllowedAgent, InvalidAllowedAgent},
+    config::{Config, ConfigError},
+    error::ExecutionError,
+    keys::KeySetError,
+};
+
+/// The health name of the gateway.
+pub const GATEWAY_HEALTH: &str = "openclaw-gateway";
+
+/// Time kept back of the grace period, to record what was given up.
+const PARTING_TIME: Duration = Duration::from_secs(5);
+
+/// Puts the service together, on links to approval-svc and trace-svc.
+pub fn build(config: &Config, node: &Node, approval: Link, trace: Link) -> Result<Part, BoxError> {
+    let clock = node.clock();
+    let token = secret::read(&config.gateway_token_file)?;
+    let gateway: Arc<dyn Gateway> = Arc::new(OpenClawGateway::new(
+        &config.gateway_url,
+        &token,
+        config.gateway_limits()?,
+    )?);
+    let health = Arc::new(GatewayHealth::new(Arc::clone(&gateway), Arc::clone(&clock)));
+    let limits = Limits {
+        start_patience: config.start_record_timeout,
+        record_patience: config.end_record_timeout,
+        grace: config.node.grace_period.saturating_sub(PARTING_TIME),
+    };
+    let (claims, log) = (Arc::new(ApprovalClient(approval)), Arc::new(TraceClient(trace)));
+    let executor = Arc::new(Executor::new(node, gateway, claims, log, limits));
+    let gatekeeper = Gatekeeper::open(config, &clock)?;
+    let (serving, watched) = (health.subscribe(), Arc::clone(&health));
+    Part::builder(node)
+        .grpc(ExecutionServiceServer::new(ExecutionApi {
+            gatekeeper,
+            health,
+            executor,
+        }))
+        .health_of(GATEWAY_HEALTH, serving)
+        .background("gateway-health", move |shutdown| async move {
+            watched.watch(shutdown).await;
+        })
+        .build()
+}

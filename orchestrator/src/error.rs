@@ -1,0 +1,90 @@
+//! What can go wrong in the orchestrator itself; what goes wrong in another part is passed on as that part said it.
+
+use chassis::{
+    fault::{self, Code, Fault},
+    part::PartName,
+};
+use proto::common::v1::ErrorReason;
+use tonic::Status;
+
+/// The domain of the orchestrator's errors.
+pub(crate) const DOMAIN: &str = PartName::Orchestrator.domain();
+
+/// What can go wrong in the orchestrator itself.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OrchestratorError {
+    /// No such run, or another person's.
+    #[error("no run `{run}` of yours")]
+    RunNotFound { run: String },
+    /// The request id belongs to a run with another action.
+    #[error("the request id was used before with another body")]
+    RequestIdReused,
+    /// Another part did not answer, and whether the run was committed can't be found out now.
+    #[error(
+        "{part} gave no answer and the run may or may not have been committed; \
+             repeat the request with the same `request_id`"
+    )]
+    CommitUnknown { part: PartName, timed_out: bool },
+    /// Another part's answer lacks what the contract promises.
+    #[error("{part} answered without `{field}`")]
+    BrokenAnswer { part: PartName, field: &'static str },
+    /// The caller's deadline passed while it followed a run.
+    #[error("the deadline passed; the run goes on")]
+    DeadlinePassed,
+    /// This replica is draining.
+    #[error("this replica is shutting down; follow the run at another with WatchRun")]
+    ShuttingDown,
+}
+
+/// Whether a part itself said no, and would say so again: not unreachable, not overloaded, no fault of its own.
+pub(crate) fn is_refusal(status: &Status) -> bool {
+    let temporary = matches!(
+        status.code(),
+        tonic::Code::Unavailable
+            | tonic::Code::DeadlineExceeded
+            | tonic::Code::Cancelled
+            | tonic::Code::ResourceExhausted
+            | tonic::Code::Internal
+            | tonic::Code::Unknown
+    );
+    !temporary && fault::reason_of(status).is_some()
+}
+
+// === impl OrchestratorError ===
+
+impl Fault for OrchestratorError {
+    fn domain(&self) -> &'static str {
+        DOMAIN
+    }
+
+    fn code(&self) -> Code {
+        match self {
+            Self::RunNotFound { .. } => Code::NotFound,
+            Self::RequestIdReused => Code::AlreadyExists,
+            Self::CommitUnknown { timed_out: true, .. } | Self::DeadlinePassed => Code::DeadlineExceeded,
+            Self::CommitUnknown { timed_out: false, .. } | Self::ShuttingDown => Code::Unavailable,
+            Self::BrokenAnswer { .. } => Code::Internal,
+        }
+    }
+
+    fn reason(&self) -> ErrorReason {
+        match self {
+            Self::RunNotFound { .. } => ErrorReason::RunNotFound,
+            Self::RequestIdReused => ErrorReason::RequestIdReused,
+            Self::CommitUnknown { timed_out: true, .. } | Self::DeadlinePassed => ErrorReason::DeadlineExceeded,
+            Self::CommitUnknown { timed_out: false, .. } => ErrorReason::PartUnavailable,
+            Self::BrokenAnswer { .. } => ErrorReason::Internal,
+            Self::ShuttingDown => ErrorReason::ShuttingDown,
+        }
+    }
+
+    fn metadata(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::RunNotFound { run } => vec![("run", run.clone())],
+            Self::CommitUnknown { part, .. } => {
+                vec![("part", part.to_string()), ("committed", "unknown".to_owned())]
+            }
+            _ => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! The orchestrator: takes requests for agents through the whole chain and lets their callers follow them.
+//!
+//! It keeps nothing and may do nothing by itself: it signs no verdict and no warrant, writes no event, and what it
+//! knows of a run it reads from the run's approval and trace. Any number of replicas can run side by side, and each
+//! can be killed at any time.
+//!
+//! - `pipeline` decides what comes next; it is pure.
+//! - `dispatch` brings granted approvals to the executor, `live` passes on what the agent answers meanwhile.
+//! - `follow` tells a caller what becomes of a run.
+
+mod api;
+mod backoff;
+mod clients;
+mod config;
+mod convert;
+mod dispatch;
+mod error;
+mod follow;
+mod live;
+mod pipeline;
+
+use chassis::{BoxError, Node, Part};
+use proto::governance::v1::governance_service_server::GovernanceServiceServer;
+
+use crate::{api::GovernanceApi, clients::Clients, dispatch::Dispatcher, live::LiveRuns};
+pub use crate::{clients::Links, config::Config};
+
+/// Builds the orchestrator: its API, and the loop that dispatches what was granted.
+pub fn build(config: &Config, node: &Node, links: Links) -> Result<Part, BoxError> {
+    config.check()?;
+    let clients = Clients::new(links);
+    let live = LiveRuns::default();
+    let dispatcher = Dispatcher::new(
+        clients.clone(),
+        live.clone(),
+        node.tasks().clone(),
+        config.dispatch_concurrency,
+    );
+    let api = GovernanceApi::new(config, clients.clone(), live, dispatcher.clone(), node.shutdown());
+    Part::builder(node)
+        .grpc(GovernanceServiceServer::new(api))
+        .ready_when(move || {
+            let clients = clients.clone();
+            async move { clients.all_serving().await }
+        })
+        .background("dispatch", move |shutdown| dispatcher.run(shutdown))
+        .build()
+}

@@ -1,0 +1,13 @@
+//! Entry point of the orchestrator.
+
+use std::process::ExitCode;
+
+use chassis::PartName;
+use orchestrator::{Config, Links};
+
+fn main() -> ExitCode {
+    chassis::run::<Config, _, _>(PartName::Orchestrator, |config: Config, node| async move {
+        let links = Links::connect(&config, &node)?;
+        orchestrator::build(&config, &node, links)
+    })
+}

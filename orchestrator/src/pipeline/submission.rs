@@ -1,0 +1,183 @@
+//! From a request to its committed approval, or to the certainty (or at least the plain statement) that there is none.
+
+use chassis::{fault, part::PartName};
+use proto::{
+    approval::v1::{Approval, CreateApprovalResponse, approval},
+    classification::v1::Classification,
+    common::v1::ErrorReason,
+};
+use tonic::{Code, Status};
+
+use crate::error::{OrchestratorError, is_refusal};
+
+/// How far a submission is.
+#[derive(Debug)]
+pub(crate) struct Submission {
+    digest: String,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Classifying,
+    Creating,
+    /// Looking for a run that may have been committed; `otherwise` is said when there is none.
+    ReadingBack {
+        otherwise: Refusal,
+    },
+    Ended,
+}
+
+/// What happened.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// The classifier answered.
+    Classified(Result<Option<Classification>, Status>),
+    /// The approval service answered.
+    Created(Result<CreateApprovalResponse, Status>),
+    /// The approval service said what it has under the run's name.
+    ReadBack(Result<Option<Approval>, Status>),
+}
+
+/// What to do.
+#[derive(Debug)]
+pub(crate) enum Effect {
+    /// Ask the classifier.
+    Classify,
+    /// Create the approval.
+    Create(Box<Classification>),
+    /// Read the approval by its name, which is derived from the run.
+    ReadBack,
+    /// The approval is committed. With a warrant: dispatch it.
+    Commit {
+        approval: Box<Approval>,
+        warrant_jws: Option<String>,
+    },
+    /// There is no run, or none that can be vouched for.
+    Refuse(Refusal),
+}
+
+/// Why there is no run.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// Another part refused, or can't be reached, before anything was committed.
+    Relayed(PartName, Status),
+    /// The orchestrator's own refusal.
+    Own(OrchestratorError),
+}
+
+// === impl Submission ===
+
+impl Submission {
+    /// Starts with the digest of the action that is asked.
+    pub(crate) fn start(digest: String) -> (Self, Effect) {
+        let submission = Self {
+            digest,
+            stage: Stage::Classifying,
+        };
+        (submission, Effect::Classify)
+    }
+
+    /// Takes one event to the next stage and what to do there.
+    pub(crate) fn step(self, event: Event) -> (Self, Effect) {
+        let Self { digest, stage } = self;
+        let (stage, effect) = match (stage, event) {
+            (Stage::Classifying, Event::Classified(answer)) => classified(answer),
+            (Stage::Creating, Event::Created(answer)) => created(&digest, answer),
+            (Stage::ReadingBack { otherwise }, Event::ReadBack(answer)) => {
+                (Stage::Ended, read_back(&digest, answer, otherwise))
+            }
+            (_, _) => refuse(broken(PartName::Orchestrator, "an event that was awaited")),
+        };
+        (Self { digest, stage }, effect)
+    }
+}
+
+fn classified(answer: Result<Option<Classification>, Status>) -> (Stage, Effect) {
+    match answer {
+        Ok(Some(classification)) => (Stage::Creating, Effect::Create(Box::new(classification))),
+        Ok(None) => refuse(broken(PartName::Classifier, "classification")),
+        // The classifier can't be asked, but the request may be a repetition: then its run is found.
+        Err(status) if !is_refusal(&status) => read_back_or(Refusal::Relayed(PartName::Classifier, status)),
+        Err(status) => refuse(Refusal::Relayed(PartName::Classifier, status)),
+    }
+}
+
+fn created(digest: &str, answer: Result<CreateApprovalResponse, Status>) -> (Stage, Effect) {
+    match answer {
+        Ok(response) => match response.approval {
+            Some(approval) => (Stage::Ended, commit(digest, approval, response.warrant_jws)),
+            None => refuse(broken(PartName::Approval, "approval")),
+        },
+        Err(status) if is_reuse(&status) => read_back_or(Refusal::Own(OrchestratorError::RequestIdReused)),
+        Err(status) if fault::outcome_unknown(&status) && !never_sent(&status) => {
+            let timed_out = matches!(status.code(), Code::DeadlineExceeded | Code::Cancelled);
+            read_back_or(Refusal::Own(OrchestratorError::CommitUnknown {
+                part: PartName::Approval,
+                timed_out,
+            }))
+        }
+        Err(status) => refuse(Refusal::Relayed(PartName::Approval, status)),
+    }
+}
+
+fn read_back(digest: &str, answer: Result<Option<Approval>, Status>, otherwise: Refusal) -> Effect {
+    match answer {
+        // Its warrant, if it has one, went with the answer that was lost: the dispatch loop gets another.
+        Ok(Some(approval)) => commit(digest, approval, String::new()),
+        Ok(None) | Err(_) => Effect::Refuse(otherwise),
+    }
+}
+
+fn commit(digest: &str, approval: Approval, warrant_jws: String) -> Effect {
+    if approval.action_digest != digest {
+        return Effect::Refuse(Refusal::Own(OrchestratorError::RequestIdReused));
+    }
+    let dispatchable = approval.state() == approval::State::Granted && !warrant_jws.is_empty();
+    Effect::Commit {
+        approval: Box::new(approval),
+        warrant_jws: dispatchable.then_some(warrant_jws),
+    }
+}
+
+fn read_back_or(otherwise: Refusal) -> (Stage, Effect) {
+    (Stage::ReadingBack { otherwise }, Effect::ReadBack)
+}
+
+fn refuse(refusal: Refusal) -> (Stage, Effect) {
+    (Stage::Ended, Effect::Refuse(refusal))
+}
+
+fn broken(part: PartName, field: &'static str) -> Refusal {
+    Refusal::Own(OrchestratorError::BrokenAnswer { part, field })
+}
+
+fn is_reuse(status: &Status) -> bool {
+    fault::reason_of(status) == Some(ErrorReason::RequestIdReused)
+}
+
+/// Whether no connection came about, so that the request can't have had an effect.
+fn never_sent(status: &Status) -> bool {
+    let mut source = std::error::Error::source(status);
+    while let Some(error) = source {
+        if error.is::<tonic::ConnectError>() {
+            return true;
+        }
+        source = error.source();
+    }
+    false
+}
+
+// === impl Refusal ===
+
+impl From<Refusal> for Status {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Relayed(part, status) => fault::relay(part, status),
+            Refusal::Own(error) => fault::to_status(&error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,79 @@
+//! What governance costs: GREEN runs through the whole chain, beside the same graph of hops with empty handlers.
+//!
+//! `make bench` runs it. In one run, interleaved round by round, it measures
+//! - the floor: five processes that call each other as the five services do, and do nothing else;
+//! - the disk: `fdatasync` after an append, as every durable step does it;
+//! - Countersign as five processes, and as one (`countersign up`);
+//!
+//! all against a gateway stand-in that answers at once. It prints figures and ratios and judges nothing.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    clippy::cast_precision_loss,
+    clippy::disallowed_methods,
+    reason = "a measurement stops at the first surprise, prints, and reads the clock"
+)]
+
+mod chain;
+mod disk;
+mod floor;
+mod load;
+mod report;
+
+use std::{env, time::Duration};
+
+use testkit::fake_gateway::FakeGateway;
+
+use crate::{
+    chain::Chain,
+    floor::Floor,
+    load::{Figures, drive},
+    report::Report,
+};
+
+/// Rounds of every measurement; the report gives medians over them.
+const ROUNDS: usize = 5;
+/// Length of one measurement.
+const SPAN: Duration = Duration::from_secs(3);
+/// Callers at once when throughput is measured.
+const MANY: usize = 64;
+
+fn main() {
+    let runtime = testkit::runtime();
+    if let Ok(role) = env::var(floor::ROLE_VARIABLE) {
+        return runtime.block_on(floor::serve(&role));
+    }
+    if env::var_os("COUNTERSIGN_BENCH_GATEWAY").is_some() {
+        return runtime.block_on(gateway());
+    }
+    runtime.block_on(measure());
+}
+
+async fn measure() {
+    let rounds = env::var("ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(ROUNDS);
+    let gateway = chain::spawn_gateway();
+    let floor = Floor::spawn(&gateway.url);
+    let five = Chain::five_processes(&gateway).await;
+    let one = Chain::one_process(&gateway).await;
+    let mut report = Report::default();
+    for round in 1..=rounds {
+        println!("round {round} of {rounds}");
+        report.fdatasync.push(disk::median_fdatasync(&env::temp_dir()));
+        for (name, target) in [("floor", floor.target()), ("five processes", five.target()), ("one process", one.target())] {
+            let single: Figures = drive(&target, 1, SPAN).await;
+            let many: Figures = drive(&target, MANY, SPAN).await;
+            report.add(name, single, many);
+        }
+    }
+    five.check_recorded().await;
+    one.check_recorded().await;
+    report.print(MANY);
+}
+
+/// The gateway stand-in, in a process of its own so that its work is nobody else's.
+async fn gateway() {
+    let gateway = FakeGateway::start().await;
+    println!("{}", gateway.url());
+    std::future::pending::<()>().await;
+}

@@ -1,0 +1,72 @@
+//! Medians over the rounds, and the ratios that matter.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use crate::load::Figures;
+
+/// Everything that was measured.
+#[derive(Default)]
+pub(crate) struct Report {
+    /// The disk, round by round.
+    pub(crate) fdatasync: Vec<Duration>,
+    rows: BTreeMap<&'static str, Row>,
+}
+
+#[derive(Default)]
+struct Row {
+    single_median: Vec<Duration>,
+    single_p99: Vec<Duration>,
+    many_median: Vec<Duration>,
+    many_per_second: Vec<f64>,
+}
+
+// === impl Report ===
+
+impl Report {
+    pub(crate) fn add(&mut self, name: &'static str, single: Figures, many: Figures) {
+        println!(
+            "  {name:16} 1 caller: median {} µs; many: {:.0} flows/s",
+            single.median.as_micros(),
+            many.per_second
+        );
+        let row = self.rows.entry(name).or_default();
+        row.single_median.push(single.median);
+        row.single_p99.push(single.p99);
+        row.many_median.push(many.median);
+        row.many_per_second.push(many.per_second);
+    }
+
+    pub(crate) fn print(self, many: usize) {
+        let sync = median(self.fdatasync);
+        println!("\nfdatasync after an append of 600 bytes: median {} µs\n", sync.as_micros());
+        println!("| | 1 caller p50 | p99 | {many} callers p50 | flows/s |\n|---|--:|--:|--:|--:|");
+        let mut p50 = BTreeMap::new();
+        let mut flows = BTreeMap::new();
+        for (name, row) in self.rows {
+            let single = median(row.single_median);
+            let rate = median_of_rates(row.many_per_second);
+            println!(
+                "| {name} | {} µs | {} µs | {} ms | {rate:.0} |",
+                single.as_micros(),
+                median(row.single_p99).as_micros(),
+                median(row.many_median).as_millis(),
+            );
+            p50.insert(name, single);
+            flows.insert(name, rate);
+        }
+        let allowed = p50["floor"] + sync * 6 + Duration::from_millis(1);
+        println!("\none caller, five processes: {} µs; floor + 6 fdatasync + 1 ms = {} µs", p50["five processes"].as_micros(), allowed.as_micros());
+        println!("{many} callers, five processes : floor = {:.2}", flows["five processes"] / flows["floor"]);
+        println!("{many} callers, one process : five processes = {:.2}", flows["one process"] / flows["five processes"]);
+    }
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
+fn median_of_rates(mut rates: Vec<f64>) -> f64 {
+    rates.sort_unstable_by(f64::total_cmp);
+    rates[rates.len() / 2]
+}

@@ -1,0 +1,5 @@
+//! The cross-service tests, as one program. A module is a theme.
+
+mod chain;
+mod model;
+mod requests;

@@ -1,0 +1,41 @@
+# Shared by the shell scripts of this repository; source it, don't run it.
+# shellcheck shell=bash
+
+# One folder for everything that is installed outside the clone, so that another clone finds it.
+cache_dir() {
+  printf %s "${COUNTERSIGN_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/countersign}"
+}
+
+say() { printf '%s\n' "$*"; }
+
+die() {
+  printf '%s: %s\n' "$(basename "$0")" "$*" >&2
+  exit 1
+}
+
+# with_progress "installing X" LOG COMMAND...: run the command with its output in LOG and say every few seconds that
+# it is still running; show the end of LOG when it fails.
+with_progress() {
+  local what=$1 log=$2 started=$SECONDS pid status=0
+  shift 2
+  say "  $what …"
+  "$@" >"$log" 2>&1 </dev/null &
+  pid=$!
+  while kill -0 "$pid" 2>/dev/null; do
+    sleep 1
+    if (((SECONDS - started) % 10 == 9)) && kill -0 "$pid" 2>/dev/null; then
+      say "  … still $what ($((SECONDS - started)) s)"
+    fi
+  done
+  wait "$pid" || status=$?
+  if ((status != 0)); then
+    say "  failed ($what); the end of $log:" >&2
+    tail -20 "$log" >&2
+    return "$status"
+  fi
+  say "  done in $((SECONDS - started)) s"
+}
+
+# Tools that these scripts install are found before any others.
+PATH="$(cache_dir)/tools/bin:$PATH"
+export PATH

@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# Run all tests, or those that the arguments choose; they go to the test runner: tools/test.sh -p warrant
+# One OpenClaw Gateway with the stand-in model is installed if missing and started while the code compiles;
+# COUNTERSIGN_TEST_GATEWAY names its run folder (gateway.url, gateway.token, model.url) to the tests.
+# The outer time limit is COUNTERSIGN_TEST_TIMEOUT (default 45m).
+set -euo pipefail
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+. "$HERE/common.sh"
+cd "$HERE/.."
+limited() { timeout --foreground --kill-after=30s "${COUNTERSIGN_TEST_TIMEOUT:-45m}" "$@"; }
+"$HERE/check-machine.sh"
+
+# The tests never use a provider's model, and no proxy stands between them and this machine's own ports.
+unset OPENAI_API_KEY ANTHROPIC_API_KEY
+export NO_PROXY="127.0.0.1,localhost,::1${NO_PROXY:+,$NO_PROXY}" no_proxy="127.0.0.1,localhost,::1${no_proxy:+,$no_proxy}"
+
+RUN=$(mktemp -d "${TMPDIR:-/tmp}/countersign-test.XXXXXX")
+starter=""
+cleanup() {
+  [ -z "$starter" ] || kill "$starter" 2>/dev/null || true
+  deploy/openclaw/stop.sh "$RUN/gateway"
+  rm -rf "$RUN"
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM
+
+# Before the gateway's clock runs, so that the two downloads don't get in each other's way.
+deploy/openclaw/install.sh
+START_TIMEOUT_S=900 PARENT_PID=$$ MAX_LIFETIME_S=5400 deploy/openclaw/start.sh "$RUN/gateway" >"$RUN/start.log" 2>&1 </dev/null &
+starter=$!
+
+say "building the programs and the tests"
+limited cargo build --locked --workspace --bins --tests
+
+say "waiting for the OpenClaw Gateway"
+wait "$starter" || {
+  starter=""
+  cat "$RUN/start.log" >&2
+  die "the OpenClaw Gateway did not start"
+}
+starter=""
+tail -1 "$RUN/start.log"
+export COUNTERSIGN_TEST_GATEWAY="$RUN/gateway"
+
+[ $# -gt 0 ] || set -- --workspace
+if cargo nextest --version >/dev/null 2>&1; then
+  if [ "$*" = --workspace ]; then
+    say "examples in the documentation"
+    limited cargo test --locked --workspace --doc
+  fi
+  say "tests"
+  limited cargo nextest run --locked "$@"
+else
+  say "tests (cargo-nextest is not installed: running them with cargo test, without its limit for each test)"
+  limited cargo test --locked "$@"
+fi

@@ -1,0 +1,120 @@
+//! Where the log's files are, and how entries are read back from them.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io,
+    os::unix::fs::FileExt as _,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    error::{OpenError, ReadError, TraceError},
+    log::{Recorded, index::Location, plan::Lookup},
+};
+
+const SEGMENT_SUFFIX: &str = ".jsonl";
+
+/// The folders of one log.
+#[derive(Debug, Clone)]
+pub(super) struct Folders {
+    root: PathBuf,
+}
+
+// === impl Folders ===
+
+impl Folders {
+    /// Makes the folders that aren't there yet.
+    pub(super) fn create(root: &Path) -> Result<Self, OpenError> {
+        let folders = Self { root: root.to_owned() };
+        for folder in [folders.segments(), folders.blobs(), folders.quarantine()] {
+            fs::create_dir_all(&folder).map_err(OpenError::io(&folder))?;
+        }
+        sync_folder(root)?;
+        // The root may be new as well.
+        let above = root.parent().filter(|above| !above.as_os_str().is_empty());
+        above.map_or(Ok(()), sync_folder)?;
+        Ok(folders)
+    }
+
+    /// Keeps other processes out for as long as the file is open.
+    pub(super) fn lock(&self) -> Result<File, OpenError> {
+        let path = self.root.join("LOCK");
+        let file = File::create(&path).map_err(OpenError::io(&path))?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => Err(OpenError::Locked(self.root.clone())),
+            Err(TryLockError::Error(error)) => Err(OpenError::io(path)(error)),
+        }
+    }
+
+    pub(super) fn segments(&self) -> PathBuf {
+        self.root.join("segments")
+    }
+
+    pub(super) fn blobs(&self) -> PathBuf {
+        self.root.join("blobs")
+    }
+
+    pub(super) fn quarantine(&self) -> PathBuf {
+        self.root.join("quarantine")
+    }
+
+    /// The segment whose first entry has this index.
+    pub(super) fn segment(&self, first_index: u64) -> PathBuf {
+        self.segments().join(format!("{first_index:020}{SEGMENT_SUFFIX}"))
+    }
+
+    /// The first indexes of all segments, in order.
+    pub(super) fn list_segments(&self) -> Result<Vec<u64>, OpenError> {
+        let folder = self.segments();
+        let mut firsts = Vec::new();
+        for entry in fs::read_dir(&folder).map_err(OpenError::io(&folder))? {
+            let path = entry.map_err(OpenError::io(&folder))?.path();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            let first = name.strip_suffix(SEGMENT_SUFFIX).and_then(|digits| digits.parse().ok());
+            if let Some(first) = first.filter(|first| self.segment(*first) == path) {
+                firsts.push(first);
+            } else {
+                tracing::warn!(path = %path.display(), "ignored: not a segment");
+            }
+        }
+        firsts.sort_unstable();
+        Ok(firsts)
+    }
+
+    /// Reads entries back, in order.
+    pub(super) fn read(&self, locations: &[Location]) -> Result<Vec<Recorded>, TraceError> {
+        let mut open: Option<(u64, File)> = None;
+        let mut entries = Vec::with_capacity(locations.len());
+        for location in locations {
+            let unreadable =
+                |error| TraceError::Unreadable { index: location.index, source: ReadError::Io(error) };
+            let file = match open.take() {
+                Some((segment, file)) if segment == location.segment => file,
+                _ => File::open(self.segment(location.segment)).map_err(unreadable)?,
+            };
+            let bytes = read_at(&file, *location).map_err(unreadable)?;
+            entries.push(Recorded { index: location.index, bytes });
+            open = Some((location.segment, file));
+        }
+        Ok(entries)
+    }
+}
+
+impl Lookup for Folders {
+    fn read(&self, location: Location) -> Result<Vec<u8>, ReadError> {
+        let file = File::open(self.segment(location.segment))?;
+        Ok(read_at(&file, location)?)
+    }
+}
+
+fn read_at(file: &File, location: Location) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; location.length];
+    file.read_exact_at(&mut bytes, location.offset)?;
+    Ok(bytes)
+}
+
+/// Makes the names in a folder durable.
+pub(super) fn sync_folder(folder: &Path) -> Result<(), OpenError> {
+    File::open(folder).and_then(|file| file.sync_all()).map_err(OpenError::io(folder))
+}

@@ -1,0 +1,236 @@
+//! Opening a log that may have been cut off at any byte.
+//!
+//! Every line is read, checked to be exactly what the log writes, and checked against the chain. A crash can leave a torn
+//! tail after the last durable line: bytes that were never acknowledged. It is moved to `quarantine/`, and a
+//! `log.recovered` event says so. Anything else that is wrong is damage, and the log refuses to open (TR-11).
+//!
+//! A tail that holds a complete, well-formed line is no torn tail: a crash doesn't make those out of place.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _},
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use chassis::part::PartName;
+
+use crate::{
+    error::OpenError,
+    event::{Actor, ActorType, EventType, MAX_LINE_BYTES, TraceId},
+    line::{BlobId, Draft, Leaf, Line, LineContent},
+    log::index::Index,
+};
+
+use super::folders::{Folders, sync_folder};
+
+const TAIL_SUFFIX: &str = ".tail";
+const READ_BUFFER_BYTES: usize = 256 * 1024;
+
+/// What was found.
+#[derive(Debug)]
+pub(super) struct Recovered {
+    /// Everything in the log.
+    pub(super) index: Index,
+    /// The last segment, to be continued.
+    pub(super) end: Option<SegmentEnd>,
+    /// Events about torn tails, not recorded yet.
+    pub(super) quarantined: Vec<Draft>,
+}
+
+/// Where the log goes on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SegmentEnd {
+    /// Names the segment.
+    pub(super) first_index: u64,
+    /// Length of its good part.
+    pub(super) length: u64,
+}
+
+/// Where a segment stops being good, and why.
+struct Fault {
+    offset: u64,
+    cause: String,
+}
+
+/// Reads the whole log, cuts off a torn tail, and builds the index.
+pub(super) fn recover(folders: &Folders) -> Result<Recovered, OpenError> {
+    // A segment that a crash left behind may have a name that isn't durable yet.
+    sync_folder(&folders.segments())?;
+    let firsts = folders.list_segments()?;
+    let mut index = Index::default();
+    let mut end = None;
+    for (position, first_index) in firsts.iter().copied().enumerate() {
+        let path = folders.segment(first_index);
+        if first_index != index.end() {
+            return Err(damaged(&path, &index, 0, "the segment before it is missing or short"));
+        }
+        index.begin_segment();
+        let (length, fault) = scan(folders, &path, &mut index)?;
+        if let Some(fault) = fault {
+            if position + 1 != firsts.len() {
+                return Err(damaged(&path, &index, fault.offset, &fault.cause));
+            }
+            cut_tail(folders, first_index, &index, &fault)?;
+        }
+        end = Some(SegmentEnd { first_index, length });
+    }
+    if let Some(end) = end {
+        // What was read may have been written but never synced; from now on it is vouched for.
+        let path = folders.segment(end.first_index);
+        File::open(&path).and_then(|file| file.sync_all()).map_err(OpenError::io(path))?;
+    }
+    let quarantined = unrecorded_tails(folders, &index)?;
+    Ok(Recovered { index, end, quarantined })
+}
+
+fn damaged(segment: &Path, index: &Index, offset: u64, cause: &str) -> OpenError {
+    OpenError::Damaged {
+        segment: segment.to_owned(),
+        offset,
+        index: index.end(),
+        cause: cause.to_owned(),
+    }
+}
+
+/// Adds the segment's lines to the index; returns the length of its good part, and what follows it.
+fn scan(folders: &Folders, path: &Path, index: &mut Index) -> Result<(u64, Option<Fault>), OpenError> {
+    let file = File::open(path).map_err(OpenError::io(path))?;
+    let mut reader = BufReader::with_capacity(READ_BUFFER_BYTES, file);
+    let mut offset = 0;
+    let mut bytes = Vec::new();
+    loop {
+        bytes.clear();
+        let most = MAX_LINE_BYTES as u64 + 1;
+        let read = reader.by_ref().take(most).read_until(b'\n', &mut bytes);
+        if read.map_err(OpenError::io(path))? == 0 {
+            return Ok((offset, None));
+        }
+        if let Err(cause) = accept(folders, index, &bytes, offset) {
+            return Ok((offset, Some(Fault { offset, cause })));
+        }
+        offset += bytes.len() as u64;
+    }
+}
+
+fn accept(folders: &Folders, index: &mut Index, bytes: &[u8], offset: u64) -> Result<(), String> {
+    let bytes = bytes.strip_suffix(b"\n").ok_or("a line is not ended")?;
+    let line = Line::parse(bytes).map_err(|error| error.to_string())?;
+    index.check(&line).map_err(|error| error.to_string())?;
+    if let Some(LineContent::Blob { bytes, sha256, .. }) = &line.content {
+        check_blob(folders, *sha256, *bytes)?;
+    }
+    let too_long = |_| "the segment is too long".to_owned();
+    let offset = u32::try_from(offset).map_err(too_long)?;
+    let length = u16::try_from(bytes.len()).map_err(too_long)?;
+    index.apply(&line, Leaf::of(bytes), offset, length);
+    Ok(())
+}
+
+fn check_blob(folders: &Folders, id: BlobId, bytes: u64) -> Result<(), String> {
+    match fs::metadata(folders.blobs().join(id.to_string())) {
+        Ok(file) if file.len() == bytes => Ok(()),
+        Ok(file) => Err(format!("its blob has {} bytes instead of {bytes}", file.len())),
+        Err(error) => Err(format!("its blob is missing: {error}")),
+    }
+}
+
+/// Moves a torn tail to quarantine; refuses if it is more than that.
+fn cut_tail(
+    folders: &Folders,
+    first_index: u64,
+    index: &Index,
+    fault: &Fault,
+) -> Result<(), OpenError> {
+    let path = folders.segment(first_index);
+    let tail = read_from(&path, fault.offset).map_err(OpenError::io(&path))?;
+    if holds_a_line(&tail) {
+        return Err(damaged(&path, index, fault.offset, &fault.cause));
+    }
+    keep_tail(&folders.quarantine(), first_index, fault.offset, &tail)?;
+    let cut = || {
+        let file = OpenOptions::new().write(true).open(&path)?;
+        file.set_len(fault.offset)?;
+        file.sync_all()
+    };
+    cut().map_err(OpenError::io(&path))?;
+    tracing::warn!(
+        segment = %path.display(), offset = fault.offset, bytes = tail.len(), cause = fault.cause,
+        "cut off a torn tail; its bytes are in quarantine",
+    );
+    Ok(())
+}
+
+fn read_from(path: &Path, offset: u64) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(offset))?;
+    let mut tail = Vec::new();
+    file.read_to_end(&mut tail)?;
+    Ok(tail)
+}
+
+fn holds_a_line(tail: &[u8]) -> bool {
+    let ended = tail.split_inclusive(|byte| *byte == b'\n').filter_map(|piece| piece.strip_suffix(b"\n"));
+    ended.into_iter().any(|piece| Line::parse(piece).is_ok())
+}
+
+fn keep_tail(folder: &Path, first_index: u64, offset: u64, tail: &[u8]) -> Result<(), OpenError> {
+    let digest = hex::encode(Sha256::digest(tail));
+    let path = folder.join(format!("{first_index}-{offset}-{}-{digest}{TAIL_SUFFIX}", tail.len()));
+    let unfinished = path.with_extension("part");
+    let write = || {
+        let mut file = File::create(&unfinished)?;
+        file.write_all(tail)?;
+        file.sync_all()?;
+        fs::rename(&unfinished, &path)
+    };
+    write().map_err(OpenError::io(&unfinished))?;
+    sync_folder(folder)
+}
+
+/// An event for each tail in quarantine that has none yet: also for one that an earlier start was cut off from recording.
+fn unrecorded_tails(folders: &Folders, index: &Index) -> Result<Vec<Draft>, OpenError> {
+    let folder = folders.quarantine();
+    let mut tails = Vec::new();
+    for entry in fs::read_dir(&folder).map_err(OpenError::io(&folder))? {
+        let path = entry.map_err(OpenError::io(&folder))?.path();
+        tails.extend(tail_event(&path).filter(|event| index.find(&event.event_id).is_none()));
+    }
+    tails.sort_by(|left, right| left.attrs.cmp(&right.attrs));
+    Ok(tails)
+}
+
+fn tail_event(path: &PathBuf) -> Option<Draft> {
+    let name = path.file_name()?.to_str()?.strip_suffix(TAIL_SUFFIX)?;
+    let parts: Vec<&str> = name.split('-').collect();
+    let [first_index, offset, bytes, sha256] = parts.as_slice() else { return None };
+    let attrs = [
+        ("countersign.log.segment", *first_index),
+        ("countersign.log.offset", *offset),
+        ("countersign.log.bytes", *bytes),
+        ("countersign.log.sha256", *sha256),
+    ];
+    let kept_at = fs::metadata(path).and_then(|file| file.modified());
+    Some(Draft {
+        event_id: tail_event_id(name),
+        trace_id: TraceId::LOG,
+        kind: EventType::LogRecovered,
+        occurred_at: kept_at.unwrap_or(SystemTime::UNIX_EPOCH),
+        actor: Actor { kind: ActorType::Service, id: PartName::Trace.as_str().to_owned() },
+        risk: None,
+        action_digest: None,
+        attrs: attrs.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+        content: None,
+    })
+}
+
+/// Derived from what was cut off, so that it is recorded once, however often the start is cut off too.
+fn tail_event_id(name: &str) -> Uuid {
+    let hash: [u8; 32] =
+        Sha256::new().chain_update("countersign/log.recovered/v1").chain_update(name).finalize().into();
+    let half = hash.first_chunk::<16>().copied().unwrap_or_default();
+    Uuid::new_v8(half)
+}

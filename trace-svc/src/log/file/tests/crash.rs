@@ -1,0 +1,214 @@
+//! The log cut off at every byte, torn in every way that disks know, and damaged in ways that they don't.
+
+use std::path::PathBuf;
+
+use crate::event::EventType;
+
+use super::*;
+
+const EVENTS: u32 = 8;
+
+/// A closed log of a few events, and the bytes of its only segment.
+async fn recorded() -> (tempfile::TempDir, Vec<u8>) {
+    let folder = testing::folder();
+    let log = testing::open(folder.path());
+    for number in 0..EVENTS {
+        append(&log, testing::event(u128::from(number % 3), number.into())).await.unwrap();
+    }
+    drop(log);
+    let bytes = fs::read(first_segment(folder.path())).unwrap();
+    (folder, bytes)
+}
+
+/// A new log whose only segment holds these bytes.
+fn planted(bytes: &[u8]) -> tempfile::TempDir {
+    let folder = testing::quick_folder();
+    fs::create_dir(folder.path().join("segments")).unwrap();
+    fs::write(first_segment(folder.path()), bytes).unwrap();
+    folder
+}
+
+fn complete_lines(bytes: &[u8]) -> usize {
+    bytes.split(|byte| *byte == b'\n').count() - 1
+}
+
+fn after_last_newline(bytes: &[u8]) -> usize {
+    bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1)
+}
+
+fn quarantined(folder: &Path) -> Vec<PathBuf> {
+    fs::read_dir(folder.join("quarantine")).unwrap().map(|entry| entry.unwrap().path()).collect()
+}
+
+#[tokio::test]
+async fn cut_at_any_byte_the_log_keeps_every_complete_line() {
+    let (_folder, whole) = recorded().await;
+    let third_last = whole.iter().enumerate().filter(|(_, byte)| **byte == b'\n').nth_back(3).unwrap().0;
+    for cut in (third_last + 1)..=whole.len() {
+        let folder = planted(&whole[..cut]);
+        let folders = Folders::create(folder.path()).unwrap();
+        let recovered = recovery::recover(&folders).unwrap();
+        let kept = complete_lines(&whole[..cut]);
+        let good = after_last_newline(&whole[..cut]);
+        assert_eq!(recovered.index.end(), kept as u64, "cut at {cut}");
+        assert_eq!(fs::read(first_segment(folder.path())).unwrap(), &whole[..good]);
+        let tails = quarantined(folder.path());
+        assert_eq!(recovered.quarantined.len(), tails.len());
+        if good == cut {
+            assert_eq!(tails, Vec::<PathBuf>::new());
+        } else {
+            assert_eq!(fs::read(&tails[0]).unwrap(), &whole[good..cut]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_torn_tail_is_recorded_once_and_the_log_goes_on() {
+    let (_folder, whole) = recorded().await;
+    let folder = planted(&whole[..whole.len() - 10]);
+    let log = testing::open(folder.path());
+    // The event that was torn off was never acknowledged, so its producer sends it again.
+    let receipt = append(&log, testing::event(u128::from((EVENTS - 1) % 3), u128::from(EVENTS - 1))).await.unwrap();
+    assert!(!receipt.duplicate);
+    drop(log);
+    drop(testing::open(folder.path()));
+    let lines = lines(folder.path());
+    check_chains(&lines);
+    let parsed: Vec<_> = lines.iter().map(|entry| Line::parse(&entry.bytes).unwrap()).collect();
+    let recovered: Vec<_> = parsed.iter().filter(|line| line.kind == EventType::LogRecovered).collect();
+    assert_eq!(recovered.len(), 1);
+    assert_eq!(recovered[0].trace_id, TraceId::LOG);
+    let tail = fs::read(&quarantined(folder.path())[0]).unwrap();
+    assert_eq!(recovered[0].attrs["countersign.log.bytes"], tail.len().to_string());
+    assert_eq!(recovered[0].attrs["countersign.log.sha256"], BlobId::of(&tail).to_string());
+    assert_eq!(recovered[0].attrs["countersign.log.segment"], "0");
+}
+
+#[tokio::test]
+async fn a_recovery_that_is_cut_off_is_finished_by_the_next() {
+    let (_folder, whole) = recorded().await;
+    let torn = &whole[..whole.len() - 10];
+    let folder = planted(torn);
+    let folders = Folders::create(folder.path()).unwrap();
+    // Cut off before the event was written; and, besides, before the segment was cut.
+    drop(recovery::recover(&folders).unwrap());
+    fs::write(first_segment(folder.path()), torn).unwrap();
+    drop(testing::open(folder.path()));
+    let lines = lines(folder.path());
+    let recovered =
+        lines.iter().filter(|entry| Line::parse(&entry.bytes).unwrap().kind == EventType::LogRecovered);
+    assert_eq!(recovered.count(), 1);
+    assert_eq!(quarantined(folder.path()).len(), 1);
+}
+
+#[tokio::test]
+async fn every_kind_of_torn_tail_is_quarantined() {
+    let (_folder, whole) = recorded().await;
+    let line = &whole[..=whole.iter().position(|byte| *byte == b'\n').unwrap()];
+    let tails: [Vec<u8>; 8] = [
+        vec![0; 4096],
+        [&line[..100], &[0; 500][..]].concat(),
+        b"garbage".to_vec(),
+        b"garbage\nmore garbage\n\n\n".to_vec(),
+        b"{}\n".to_vec(),
+        vec![0xff; 200_000],
+        b"\n".to_vec(),
+        [&line[..line.len() - 1], &b" \n"[..]].concat(),
+    ];
+    for tail in tails {
+        let folder = planted(&[whole.as_slice(), &tail].concat());
+        let log = testing::open(folder.path());
+        assert_eq!(log.end(), u64::from(EVENTS) + 1);
+        assert_eq!(fs::read(&quarantined(folder.path())[0]).unwrap(), tail);
+    }
+}
+
+fn assert_damaged(folder: &Path, index: u64) {
+    for _ in 0..2 {
+        match open_with(folder, 1 << 20) {
+            Err(OpenError::Damaged { index: found, .. }) => assert_eq!(found, index),
+            other => panic!("opened: {other:?}"),
+        }
+    }
+    let quarantine = folder.join("quarantine");
+    assert_eq!(fs::read_dir(quarantine).unwrap().count(), 0, "damage is left as it is found");
+}
+
+#[tokio::test]
+async fn damage_that_is_no_torn_tail_is_refused() {
+    let (_folder, whole) = recorded().await;
+    let lines: Vec<&[u8]> = whole.split_inclusive(|byte| *byte == b'\n').collect();
+    let plant = |lines: Vec<&[u8]>| planted(&lines.concat());
+
+    let mut flipped = whole.clone();
+    flipped[lines[0].len()] ^= 1;
+    assert_damaged(planted(&flipped).path(), 1);
+
+    // A forged value makes a line as good as any; the next event of its trace gives it away.
+    let forged = String::from_utf8(lines[1].to_vec()).unwrap().replace("AMBER", "GREEN");
+    let mut with_forged = lines.clone();
+    with_forged[1] = forged.as_bytes();
+    assert_damaged(plant(with_forged).path(), 4);
+
+    let mut without = lines.clone();
+    without.remove(3);
+    assert_damaged(plant(without).path(), 3);
+
+    let mut swapped = lines.clone();
+    swapped.swap(2, 3);
+    assert_damaged(plant(swapped).path(), 2);
+
+    let mut repeated = lines.clone();
+    repeated.push(lines[0]);
+    assert_damaged(plant(repeated).path(), u64::from(EVENTS));
+
+    let mut hole = lines.clone();
+    let zeros = vec![0; lines[4].len()];
+    hole[4] = &zeros;
+    assert_damaged(plant(hole).path(), 4);
+}
+
+#[tokio::test]
+async fn a_missing_segment_is_refused_and_so_is_a_torn_one_that_is_not_the_last() {
+    for damage in 0..3 {
+        let folder = testing::folder();
+        let log = open_with(folder.path(), 2_000).unwrap();
+        for number in 0..EVENTS {
+            append(&log, testing::event(1, number.into())).await.unwrap();
+        }
+        drop(log);
+        let mut segments: Vec<_> = fs::read_dir(folder.path().join("segments"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        segments.sort();
+        match damage {
+            0 => fs::remove_file(&segments[0]).unwrap(),
+            1 => fs::remove_file(&segments[1]).unwrap(),
+            _ => {
+                let bytes = fs::read(&segments[0]).unwrap();
+                fs::write(&segments[0], &bytes[..bytes.len() - 1]).unwrap();
+            }
+        }
+        assert!(matches!(open_with(folder.path(), 2_000), Err(OpenError::Damaged { .. })), "{damage}");
+    }
+}
+
+#[tokio::test]
+async fn a_line_without_its_blob_is_refused() {
+    for truncate in [false, true] {
+        let folder = testing::folder();
+        let log = testing::open(folder.path());
+        let mut event = testing::event(1, 1);
+        event.content.as_mut().unwrap().data = vec![0xff; 100];
+        append(&log, event).await.unwrap();
+        drop(log);
+        let blob = fs::read_dir(folder.path().join("blobs")).unwrap().next().unwrap().unwrap().path();
+        if truncate {
+            fs::write(blob, [0xff; 99]).unwrap();
+        } else {
+            fs::remove_file(blob).unwrap();
+        }
+        assert_damaged(folder.path(), 0);
+    }
+}

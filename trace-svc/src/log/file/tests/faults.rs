@@ -1,0 +1,216 @@
+//! A disk that is full, writes short, or fails to sync: what a real one can't be made to show.
+
+use std::{
+    io,
+    sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::SeqCst},
+};
+
+use crate::log::file::disk::DiskFile;
+
+use super::*;
+
+/// What is wrong with the disk at the moment, and what it has seen.
+#[derive(Debug)]
+struct Faults {
+    /// Bytes that still fit.
+    room: AtomicI64,
+    /// A write takes at most three bytes.
+    short: AtomicBool,
+    /// Files can't be synced.
+    no_sync: AtomicBool,
+    /// Folders can't be synced.
+    no_folder_sync: AtomicBool,
+    /// Files can't be written, for no good reason.
+    no_write: AtomicBool,
+    /// How often anything was synced.
+    syncs: AtomicU64,
+}
+
+#[derive(Debug, Clone)]
+struct FaultyDisk(Arc<Faults>);
+
+#[derive(Debug)]
+struct FaultyFile(Arc<Faults>, Box<dyn DiskFile>);
+
+impl Default for Faults {
+    fn default() -> Self {
+        Self {
+            room: AtomicI64::new(i64::MAX / 2),
+            short: AtomicBool::default(),
+            no_sync: AtomicBool::default(),
+            no_folder_sync: AtomicBool::default(),
+            no_write: AtomicBool::default(),
+            syncs: AtomicU64::default(),
+        }
+    }
+}
+
+impl Disk for FaultyDisk {
+    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        Ok(Box::new(FaultyFile(Arc::clone(&self.0), RealDisk.create(path)?)))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        Ok(Box::new(FaultyFile(Arc::clone(&self.0), RealDisk.open(path)?)))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        RealDisk.rename(from, to)
+    }
+
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        if self.0.no_folder_sync.load(SeqCst) {
+            return Err(io::Error::other("EIO"));
+        }
+        RealDisk.sync_folder(folder)
+    }
+}
+
+impl DiskFile for FaultyFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.0.no_write.load(SeqCst) {
+            return Err(io::Error::other("EIO"));
+        }
+        let room = usize::try_from(self.0.room.load(SeqCst).max(0)).unwrap();
+        if room == 0 && !bytes.is_empty() {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        let most = if self.0.short.load(SeqCst) { 3 } else { usize::MAX };
+        let written = self.1.write(&bytes[..bytes.len().min(most).min(room)])?;
+        self.0.room.fetch_sub(i64::try_from(written).unwrap(), SeqCst);
+        Ok(written)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.0.syncs.fetch_add(1, SeqCst);
+        if self.0.no_sync.load(SeqCst) {
+            return Err(io::Error::other("EIO"));
+        }
+        self.1.sync()
+    }
+
+    fn truncate(&mut self, length: u64) -> io::Result<()> {
+        self.1.truncate(length)
+    }
+}
+
+fn open_faulty(folder: &Path, segment_bytes: u32) -> (FileLog, Arc<Faults>) {
+    let faults = Arc::new(Faults::default());
+    let options = FileLogOptions { segment_bytes, ..FileLogOptions::new(folder) };
+    let disk = Arc::new(FaultyDisk(Arc::clone(&faults)));
+    let log = FileLog::open_on(disk, options, testing::impure().0, Arc::new(chassis::SystemIds));
+    (log.unwrap(), faults)
+}
+
+fn with_blob(number: u128) -> NewEvent {
+    let mut event = testing::event(1, number);
+    event.content.as_mut().unwrap().data = vec![0xff; 1000];
+    event
+}
+
+#[tokio::test]
+async fn short_writes_are_completed() {
+    let folder = testing::folder();
+    let (log, faults) = open_faulty(folder.path(), 2_000);
+    faults.short.store(true, SeqCst);
+    for number in 0..6 {
+        append(&log, testing::event(1, number)).await.unwrap();
+    }
+    append(&log, with_blob(7)).await.unwrap();
+    assert_eq!(log.blob(BlobId::of(&[0xff; 1000])).await.unwrap(), [0xff; 1000]);
+    check_chains(&lines(folder.path()));
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_events_keeps_reads_and_recovers() {
+    let folder = testing::folder();
+    let (log, faults) = open_faulty(folder.path(), 1 << 20);
+    append(&log, testing::event(1, 0)).await.unwrap();
+    let before = fs::read(first_segment(folder.path())).unwrap();
+    for room in [0, 1, 100, 400] {
+        faults.room.store(room, SeqCst);
+        let refused = append(&log, testing::event(1, 1)).await;
+        assert!(matches!(refused, Err(TraceError::DiskFull)), "room for {room}: {refused:?}");
+        assert_eq!(fs::read(first_segment(folder.path())).unwrap(), before);
+    }
+    assert!(append(&log, testing::event(1, 0)).await.unwrap().duplicate);
+    assert_eq!(log.end(), 1);
+    assert!(!*log.failed().borrow());
+    faults.room.store(i64::MAX / 2, SeqCst);
+    let receipt = append(&log, testing::event(1, 1)).await.unwrap();
+    assert_eq!((receipt.index, receipt.duplicate), (1, false));
+    drop(log);
+    assert_eq!(testing::open(folder.path()).end(), 2);
+    check_chains(&lines(folder.path()));
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_blobs_and_new_segments_too() {
+    let folder = testing::folder();
+    let (log, faults) = open_faulty(folder.path(), 1_000);
+    append(&log, testing::event(1, 0)).await.unwrap();
+    faults.room.store(500, SeqCst);
+    assert!(matches!(append(&log, with_blob(1)).await, Err(TraceError::DiskFull)));
+    assert_eq!(fs::read_dir(folder.path().join("blobs")).unwrap().count(), 0);
+    faults.room.store(10, SeqCst);
+    assert!(matches!(append(&log, testing::event(1, 2)).await, Err(TraceError::DiskFull)));
+    faults.room.store(i64::MAX / 2, SeqCst);
+    append(&log, testing::event(1, 2)).await.unwrap();
+    append(&log, with_blob(1)).await.unwrap();
+    drop(log);
+    assert_eq!(testing::open(folder.path()).end(), 3);
+}
+
+/// TR-9
+async fn assert_failed(log: &FileLog, faults: &Faults) {
+    assert!(*log.failed().borrow());
+    let syncs = faults.syncs.load(SeqCst);
+    for flag in [&faults.no_sync, &faults.no_folder_sync, &faults.no_write] {
+        flag.store(false, SeqCst);
+    }
+    for event in [testing::event(1, 50), with_blob(51)] {
+        assert!(matches!(append(log, event).await, Err(TraceError::Unavailable(_))));
+    }
+    assert_eq!(faults.syncs.load(SeqCst), syncs, "nothing is synced again");
+    let scope = Scope::Own(testing::owner(1));
+    let read = log.trace(&scope, testing::trace(1)).await.unwrap();
+    assert_eq!(read.event_count, 1, "reads go on, and show only what was acknowledged");
+}
+
+#[tokio::test]
+async fn a_failed_sync_ends_the_log_for_good() {
+    let folder = testing::folder();
+    let (log, faults) = open_faulty(folder.path(), 1 << 20);
+    append(&log, testing::event(1, 0)).await.unwrap();
+    faults.no_sync.store(true, SeqCst);
+    let answers = futures_util::future::join(
+        append(&log, testing::event(1, 1)),
+        append(&log, testing::event(1, 2)),
+    )
+    .await;
+    assert!(matches!(answers, (Err(TraceError::Unavailable(_)), Err(TraceError::Unavailable(_)))));
+    assert_failed(&log, &faults).await;
+}
+
+#[tokio::test]
+async fn a_failed_write_ends_the_log_for_good() {
+    let folder = testing::folder();
+    let (log, faults) = open_faulty(folder.path(), 1 << 20);
+    append(&log, testing::event(1, 0)).await.unwrap();
+    faults.no_write.store(true, SeqCst);
+    append(&log, testing::event(1, 1)).await.unwrap_err();
+    assert_failed(&log, &faults).await;
+}
+
+#[tokio::test]
+async fn a_blob_or_segment_that_cannot_be_made_durable_ends_the_log_for_good() {
+    for blob in [true, false] {
+        let folder = testing::folder();
+        let (log, faults) = open_faulty(folder.path(), 700);
+        append(&log, testing::event(1, 0)).await.unwrap();
+        faults.no_folder_sync.store(true, SeqCst);
+        let event = if blob { with_blob(1) } else { testing::event(1, 1) };
+        assert!(matches!(append(&log, event).await, Err(TraceError::Unavailable(_))));
+        assert_failed(&log, &faults).await;
+    }
+}

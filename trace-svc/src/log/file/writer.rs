@@ -1,0 +1,259 @@
+//! The one writer: takes what waits, plans it, writes it at once, syncs it once, and only then answers.
+//!
+//! Nothing waits for company: a commit begins as soon as something is there, and what arrives while the disk is busy is
+//! the next commit.
+
+use std::{io, sync::Arc};
+
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+
+use chassis::{clock::Clock, ids::Ids};
+
+use crate::{
+    error::{OpenError, TraceError},
+    event::Receipt,
+    line::Draft,
+    log::plan::{Plan, PlannedLine},
+};
+
+use super::{
+    Shared,
+    disk::{Disk, DiskFile, is_full, write_all},
+    recovery::SegmentEnd,
+};
+
+/// At most this many events are committed together, give or take one request.
+const MAX_COMMIT_EVENTS: usize = 1024;
+
+type Answer = Result<Vec<Receipt>, TraceError>;
+
+/// A request that waits to be written.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) drafts: Vec<Draft>,
+    pub(super) reply: oneshot::Sender<Answer>,
+    /// Its share of the queue; given back when it is answered.
+    pub(super) room: OwnedSemaphorePermit,
+}
+
+/// Writes the log. There is one.
+#[derive(Debug)]
+pub(super) struct Writer {
+    shared: Arc<Shared>,
+    disk: Arc<dyn Disk>,
+    file: Box<dyn DiskFile>,
+    /// Durable length of the segment.
+    length: u64,
+    segment_bytes: u64,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+    full: bool,
+}
+
+/// Why nothing was committed.
+enum CommitError {
+    Full,
+    Failed,
+}
+
+struct Commit {
+    lines: Vec<PlannedLine>,
+    bytes: Vec<u8>,
+    answers: Vec<Answer>,
+}
+
+// === impl Writer ===
+
+impl Writer {
+    /// Continues the segment that recovery found last, or begins the first.
+    pub(super) fn open(
+        shared: Arc<Shared>,
+        disk: Arc<dyn Disk>,
+        end: Option<SegmentEnd>,
+        segment_bytes: u32,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+    ) -> Result<Self, OpenError> {
+        let (path, length) = match end {
+            Some(end) => (shared.folders.segment(end.first_index), end.length),
+            None => (shared.folders.segment(0), 0),
+        };
+        let file = match end {
+            Some(_) => disk.open(&path),
+            None => create_segment(&shared, disk.as_ref())
+                .and_then(|file| begin_segment(&shared, disk.as_ref(), file)),
+        };
+        let file = file.map_err(OpenError::io(path))?;
+        Ok(Self {
+            shared,
+            disk,
+            file,
+            length,
+            segment_bytes: u64::from(segment_bytes),
+            clock,
+            ids,
+            full: false,
+        })
+    }
+
+    /// Records what recovery cut off, once each.
+    pub(super) fn record_recoveries(&mut self, events: Vec<Draft>) -> Result<(), OpenError> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let quarantine = self.shared.folders.quarantine();
+        let failed = |error: TraceError| OpenError::io(quarantine)(io::Error::other(error));
+        let answers = self.commit(vec![events]);
+        answers.into_iter().try_for_each(|answer| answer.map(drop)).map_err(failed)
+    }
+
+    /// Serves requests until the log is closed.
+    pub(super) fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+        while let Some(first) = jobs.blocking_recv() {
+            let waiting = take_waiting(first, &mut jobs);
+            let (requests, replies): (Vec<_>, Vec<_>) =
+                waiting.into_iter().map(|job| (job.drafts, (job.reply, job.room))).unzip();
+            let answers = self.commit(requests);
+            for (answer, (reply, room)) in answers.into_iter().zip(replies) {
+                drop(room);
+                // The caller may have gone; the events are recorded all the same.
+                let _ = reply.send(answer);
+            }
+        }
+    }
+
+    /// One commit: an answer for each request, given only when its lines are durable (TR-1).
+    fn commit(&mut self, requests: Vec<Vec<Draft>>) -> Vec<Answer> {
+        let count = requests.len();
+        if let Err(error) = self.shared.check_health() {
+            return refuse(count, error, || self.unhealthy());
+        }
+        let commit = self.plan(requests);
+        match self.write(&commit) {
+            Ok(()) => commit.answers,
+            Err(CommitError::Full) => refuse(count, TraceError::DiskFull, || TraceError::DiskFull),
+            Err(CommitError::Failed) => refuse(count, self.unhealthy(), || self.unhealthy()),
+        }
+    }
+
+    fn unhealthy(&self) -> TraceError {
+        let fallback = TraceError::Unavailable("it has failed");
+        self.shared.check_health().err().unwrap_or(fallback)
+    }
+
+    fn plan(&self, requests: Vec<Vec<Draft>>) -> Commit {
+        let index = self.shared.index();
+        let now = self.clock.now();
+        let mut plan =
+            Plan::new(&self.shared.name, &index, &self.shared.folders, self.ids.as_ref(), now);
+        let answers = requests.into_iter().map(|drafts| plan.add(drafts)).collect();
+        Commit { lines: plan.lines, bytes: plan.bytes, answers }
+    }
+
+    fn write(&mut self, commit: &Commit) -> Result<(), CommitError> {
+        if commit.bytes.is_empty() {
+            return Ok(());
+        }
+        if self.length > 0 && self.length + commit.bytes.len() as u64 > self.segment_bytes {
+            self.roll()?;
+        }
+        if let Err(error) = write_all(self.file.as_mut(), &commit.bytes) {
+            return Err(self.refused("lines could not be written", &error));
+        }
+        if let Err(error) = self.file.sync() {
+            return Err(self.broken("lines could not be made durable", &error));
+        }
+        self.apply(commit);
+        if std::mem::take(&mut self.full) {
+            tracing::info!("there is room on the disk again");
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, commit: &Commit) {
+        let mut index = self.shared.index_mut();
+        for planned in &commit.lines {
+            // A segment is at most 1 GiB and a line fits 16 bits, so neither number is ever cut.
+            let offset = u32::try_from(self.length + planned.start as u64).unwrap_or(u32::MAX);
+            let length = u16::try_from(planned.length).unwrap_or(u16::MAX);
+            index.apply(&planned.line, planned.leaf, offset, length);
+        }
+        self.length += commit.bytes.len() as u64;
+    }
+
+    fn roll(&mut self) -> Result<(), CommitError> {
+        let created = match create_segment(&self.shared, self.disk.as_ref()) {
+            Ok(created) => created,
+            Err(error) if is_full(&error) => return Err(self.full(&error)),
+            Err(error) => return Err(self.broken("a segment could not be created", &error)),
+        };
+        match begin_segment(&self.shared, self.disk.as_ref(), created) {
+            Ok(file) => {
+                self.file = file;
+                self.length = 0;
+                Ok(())
+            }
+            Err(error) => Err(self.broken("a segment could not be made durable", &error)),
+        }
+    }
+
+    fn broken(&self, what: &'static str, error: &io::Error) -> CommitError {
+        self.shared.fail(what, error);
+        CommitError::Failed
+    }
+
+    /// A write was refused: cuts the segment back to its last durable line (TR-10), or gives up.
+    fn refused(&mut self, what: &'static str, error: &io::Error) -> CommitError {
+        if !is_full(error) {
+            return self.broken(what, error);
+        }
+        // Durable as well: what was answered with "not written" doesn't come back after a crash.
+        if let Err(error) = self.file.truncate(self.length).and_then(|()| self.file.sync()) {
+            return self.broken("a segment could not be cut back", &error);
+        }
+        self.full(error)
+    }
+
+    fn full(&mut self, error: &io::Error) -> CommitError {
+        if !std::mem::replace(&mut self.full, true) {
+            tracing::warn!(%error, "disk full: the log takes no events until there is room");
+        }
+        CommitError::Full
+    }
+}
+
+/// The file of a segment that begins with the next entry.
+fn create_segment(shared: &Shared, disk: &dyn Disk) -> io::Result<Box<dyn DiskFile>> {
+    let first_index = shared.index().end();
+    disk.create(&shared.folders.segment(first_index))
+}
+
+/// Makes a new segment durable, file and name, before anything is written to it.
+fn begin_segment(
+    shared: &Shared,
+    disk: &dyn Disk,
+    mut file: Box<dyn DiskFile>,
+) -> io::Result<Box<dyn DiskFile>> {
+    file.sync()?;
+    disk.sync_folder(&shared.folders.segments())?;
+    shared.index_mut().begin_segment();
+    Ok(file)
+}
+
+fn take_waiting(first: Job, jobs: &mut mpsc::Receiver<Job>) -> Vec<Job> {
+    let mut events = first.drafts.len();
+    let mut waiting = vec![first];
+    while events < MAX_COMMIT_EVENTS
+        && let Ok(job) = jobs.try_recv()
+    {
+        events += job.drafts.len();
+        waiting.push(job);
+    }
+    waiting
+}
+
+fn refuse(count: usize, first: TraceError, more: impl Fn() -> TraceError) -> Vec<Answer> {
+    let mut answers = vec![Err(first)];
+    answers.resize_with(count, || Err(more()));
+    answers
+}

@@ -1,0 +1,12 @@
+//! Entry point of the trace service.
+
+use std::process::ExitCode;
+
+use chassis::{Node, PartName};
+use trace_svc::Config;
+
+fn main() -> ExitCode {
+    chassis::run(PartName::Trace, |config: Config, node: Node| async move {
+        trace_svc::build(&config, &node)
+    })
+}
