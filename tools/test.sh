@@ -26,7 +26,8 @@ trap 'exit 130' INT TERM
 
 # Before the gateway's clock runs, so that the two downloads don't get in each other's way.
 deploy/openclaw/install.sh
-START_TIMEOUT_S=900 PARENT_PID=$$ MAX_LIFETIME_S=5400 deploy/openclaw/start.sh "$RUN/gateway" >"$RUN/start.log" 2>&1 </dev/null &
+# The tests also need an agent with a few reading tools, for tool calls.
+OPENCLAW_AGENTS="$PWD/tests/gateway-agents.json" START_TIMEOUT_S=900 PARENT_PID=$$ MAX_LIFETIME_S=5400 deploy/openclaw/start.sh "$RUN/gateway" >"$RUN/start.log" 2>&1 </dev/null &
 starter=$!
 
 say "building the programs and the tests"

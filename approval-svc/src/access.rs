@@ -1,6 +1,6 @@
 //! Who may see and decide what: the part of it that depends on the approval.
 
-use chassis::{Caller, Person, PartName};
+use chassis::{Caller, PartName, Person};
 
 use crate::{
     approval::{Content, PersonId},
@@ -29,19 +29,32 @@ pub fn person(caller: &Caller) -> Result<&Person, ApprovalError> {
 
 /// The person's id.
 pub fn id_of(person: &Person) -> PersonId {
-    PersonId { issuer: person.issuer.clone(), subject: person.subject.clone() }
+    PersonId {
+        issuer: person.issuer.clone(),
+        subject: person.subject.clone(),
+    }
 }
 
 /// The simulated approver, as its votes show it.
 pub fn simulated_approver() -> Decider {
     let subject = PartName::SimulatedApprover.as_str().to_owned();
-    Decider { id: PersonId { issuer: SIMULATED_ISSUER.to_owned(), subject }, simulated: true }
+    Decider {
+        id: PersonId {
+            issuer: SIMULATED_ISSUER.to_owned(),
+            subject,
+        },
+        simulated: true,
+    }
 }
 
 /// Refuses, as if there were nothing, whoever may not see the approval: requesters see their own, approvers, auditors
 /// and operators all of their tenant.
 pub fn check_visible(person: &Person, content: &Content) -> Result<(), ApprovalError> {
-    if sees(person, content) { Ok(()) } else { Err(ApprovalError::NotFound) }
+    if sees(person, content) {
+        Ok(())
+    } else {
+        Err(ApprovalError::NotFound)
+    }
 }
 
 /// Whether the person may see the approval.
@@ -54,19 +67,22 @@ pub fn sees(person: &Person, content: &Content) -> bool {
 /// Narrows a query to what the person may see.
 pub fn narrow(query: Query, person: &Person) -> Query {
     let requester = (!is_tenant_wide(person)).then(|| id_of(person));
-    Query { tenant: Some(person.tenant.clone()), requester, ..query }
+    Query {
+        tenant: Some(person.tenant.clone()),
+        requester,
+        ..query
+    }
 }
 
 /// Who decides here: a person of the approval's tenant, directly; or, if it is switched on, the simulated approver.
-pub fn decider(
-    caller: &Caller,
-    content: &Content,
-    simulation: bool,
-) -> Result<Decider, ApprovalError> {
+pub fn decider(caller: &Caller, content: &Content, simulation: bool) -> Result<Decider, ApprovalError> {
     match (caller.direct_person(), caller.service()) {
         (Some(person), _) => {
             check_visible(person, content)?;
-            Ok(Decider { id: id_of(person), simulated: false })
+            Ok(Decider {
+                id: id_of(person),
+                simulated: false,
+            })
         }
         (None, Some(PartName::SimulatedApprover)) if simulation => Ok(simulated_approver()),
         (None, Some(PartName::SimulatedApprover)) => Err(ApprovalError::SimulationDisabled),

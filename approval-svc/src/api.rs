@@ -48,12 +48,16 @@ impl<S: ApprovalStore> Shared<S> {
         committed: &Committed,
         remaining: Option<Duration>,
     ) -> Result<Option<String>, ApprovalError> {
-        let Stored { approval, decision_position } = &committed.stored;
+        let Stored {
+            approval,
+            decision_position,
+        } = &committed.stored;
         if approval.state() != State::Granted || (committed.replayed && !is_untouched(approval)) {
             return Ok(None);
         }
-        let wait = remaining
-            .map_or(RECEIPT_WAIT, |remaining| remaining.saturating_sub(ANSWER_TIME).min(RECEIPT_WAIT));
+        let wait = remaining.map_or(RECEIPT_WAIT, |remaining| {
+            remaining.saturating_sub(ANSWER_TIME).min(RECEIPT_WAIT)
+        });
         let run = &approval.content.action.run;
         if !self.store.receipts().wait(run, *decision_position, wait).await {
             tracing::warn!(%run, "granted, but trace-svc has not acknowledged the decision yet; no warrant");

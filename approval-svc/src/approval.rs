@@ -7,7 +7,7 @@
 //! | AP-3 | executed digest = approved digest = warrant digest | [`machine`]: a claim repeats the digest |
 //! | AP-4 | a deny, revoke or cancel committed before the claim means no effect | [`machine`] |
 //! | AP-5 | a claim happens before the expiry, by the store's clock | [`machine`], called inside the compare-and-set |
-//! | AP-6 | terminal states never change; every other has a timed way out, except OUTCOME_UNKNOWN | [`machine`] |
+//! | AP-6 | terminal states never change; every other has a timed way out, except `OUTCOME_UNKNOWN` | [`machine`] |
 //! | AP-7 | decision and its exact event bytes commit in one transaction; no warrant before their receipt | [`crate::store`] |
 //! | AP-8 | RED never reaches GRANTED | [`crate::resolve`] |
 //! | AP-9 | one simulated vote makes the whole warrant simulated | [`crate::resolve`] |
@@ -18,6 +18,7 @@
 pub mod command;
 pub mod invariant;
 pub mod machine;
+pub mod step;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -290,12 +291,7 @@ impl State {
     pub const fn is_terminal(self) -> bool {
         match self {
             Self::Pending | Self::Granted | Self::Executing | Self::OutcomeUnknown => false,
-            Self::Succeeded
-            | Self::Failed
-            | Self::Denied
-            | Self::Expired
-            | Self::Cancelled
-            | Self::Revoked => true,
+            Self::Succeeded | Self::Failed | Self::Denied | Self::Expired | Self::Cancelled | Self::Revoked => true,
         }
     }
 }
@@ -335,10 +331,10 @@ impl Default for Terms {
     fn default() -> Self {
         Self {
             quorum: 1,
-            pending_ttl: Duration::from_secs(24 * 60 * 60),
-            grant_ttl: Duration::from_secs(10 * 60),
-            green_grant_ttl: Duration::from_secs(60),
-            lease: Duration::from_secs(60),
+            pending_ttl: Duration::from_hours(24),
+            grant_ttl: Duration::from_mins(10),
+            green_grant_ttl: Duration::from_mins(1),
+            lease: Duration::from_mins(1),
             dispatch_lease: Duration::from_secs(10),
             max_attempts: 5,
             max_pending: 1_000,

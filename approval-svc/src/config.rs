@@ -123,12 +123,7 @@ pub struct Config {
 
 impl Config {
     /// The defaults, with these files.
-    pub fn new(
-        node: NodeConfig,
-        data_dir: PathBuf,
-        warrant_key_file: PathBuf,
-        verdict_key_set_file: PathBuf,
-    ) -> Self {
+    pub fn new(node: NodeConfig, data_dir: PathBuf, warrant_key_file: PathBuf, verdict_key_set_file: PathBuf) -> Self {
         let terms = Terms::default();
         Self {
             node,
@@ -164,5 +159,40 @@ impl Config {
 impl HasNodeConfig for Config {
     fn node(&self) -> &NodeConfig {
         &self.node
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    const FILES: [&str; 7] = [
+        "approval-svc",
+        "--data-dir",
+        "d",
+        "--warrant-key-file",
+        "k",
+        "--verdict-key-set-file",
+        "v",
+    ];
+
+    #[test]
+    fn the_options_fit_together_and_default_to_what_the_domain_says() {
+        Config::command().debug_assert();
+        let config = Config::try_parse_from(FILES).unwrap();
+        assert_eq!(config.terms(), Terms::default());
+        assert!(!config.simulated_approver);
+        let built = Config::new(config.node.clone(), "d".into(), "k".into(), "v".into());
+        assert_eq!(format!("{built:?}"), format!("{config:?}"));
+    }
+
+    #[test]
+    fn the_built_in_approver_must_be_switched_on_twice() {
+        let after = ["--simulated-approver-after", "1s"];
+        assert!(Config::try_parse_from(FILES.into_iter().chain(after)).is_err());
+        let both = FILES.into_iter().chain(["--simulated-approver"]).chain(after);
+        assert!(Config::try_parse_from(both).is_ok());
     }
 }

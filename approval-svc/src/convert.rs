@@ -1,12 +1,13 @@
-//! Between the contract's messages and the domain.
+//! From the contract's requests to commands; [`reply`] goes the other way.
 
-use chassis::{PartName, Violations, convert, filter, time};
+pub mod reply;
+
+use chassis::{PartName, Violations, convert, filter};
 use prost::Message;
 use proto::{
     approval::v1::{
-        self as wire, CancelApprovalRequest, ClaimWarrantRequest, CompleteWarrantRequest,
-        CreateApprovalRequest, DenyApprovalRequest, GrantApprovalRequest, ListApprovalsRequest,
-        ReconcileWarrantRequest, RenewClaimRequest, RevokeApprovalRequest,
+        CancelApprovalRequest, ClaimWarrantRequest, CompleteWarrantRequest, CreateApprovalRequest, DenyApprovalRequest,
+        GrantApprovalRequest, ListApprovalsRequest, ReconcileWarrantRequest, RenewClaimRequest, RevokeApprovalRequest,
     },
     common::v1 as common,
 };
@@ -16,10 +17,9 @@ use warrant::{Action, ActionDigest, ApprovalId, Risk, RunId, approval_id};
 
 use crate::{
     approval::{
-        Approval, Claim, Decision, Outcome, State, Vote,
+        Outcome, State,
         command::{CompleteWarrant, Seen},
     },
-    moment::Moment,
     store::{Query, RequestKey},
 };
 
@@ -30,7 +30,7 @@ const MAX_TEXT_BYTES: usize = 4 * 1024;
 const MAX_NAME_BYTES: usize = 256;
 const FILTER_FIELDS: [&str; 5] = ["state", "risk", "requester", "agent", "run_id"];
 
-/// A well-formed CreateApproval.
+/// A well-formed `CreateApproval`.
 #[derive(Clone, Debug)]
 pub struct NewApproval {
     /// Its id.
@@ -58,7 +58,7 @@ pub struct Judgement {
     pub reason: String,
 }
 
-/// A well-formed ClaimWarrant, its warrant not read yet.
+/// A well-formed `ClaimWarrant`, its warrant not read yet.
 #[derive(Clone, Debug)]
 pub struct ClaimRequest {
     /// The warrant.
@@ -71,14 +71,17 @@ pub struct ClaimRequest {
     pub executor: String,
 }
 
-// --- Requests ---
-
-/// Reads a CreateApproval.
+/// Reads a `CreateApproval`.
 pub fn create(request: CreateApprovalRequest) -> Result<NewApproval, Status> {
     let mut violations = Violations::new(DOMAIN);
     violations.uuid("request_id", &request.request_id);
     let action = convert::action_from_proto(&mut violations, "action", request.action);
-    required(&mut violations, "verdict_jws", &request.verdict_jws, warrant::MAX_TOKEN_BYTES);
+    required(
+        &mut violations,
+        "verdict_jws",
+        &request.verdict_jws,
+        warrant::MAX_TOKEN_BYTES,
+    );
     text(&mut violations, "reason", &request.reason);
     text(&mut violations, "safe_alternative", &request.safe_alternative);
     if !request.traceparent.is_empty() && !chassis::context::is_traceparent(&request.traceparent) {
@@ -95,21 +98,39 @@ pub fn create(request: CreateApprovalRequest) -> Result<NewApproval, Status> {
     })
 }
 
-/// Reads a GrantApproval.
+/// Reads a `GrantApproval`.
 pub fn grant(request: GrantApprovalRequest) -> Result<Judgement, Status> {
-    let GrantApprovalRequest { name, etag, action_digest, request_id, reason } = request;
+    let GrantApprovalRequest {
+        name,
+        etag,
+        action_digest,
+        request_id,
+        reason,
+    } = request;
     judgement(&name, etag, &action_digest, &request_id, reason, false)
 }
 
-/// Reads a DenyApproval.
+/// Reads a `DenyApproval`.
 pub fn deny(request: DenyApprovalRequest) -> Result<Judgement, Status> {
-    let DenyApprovalRequest { name, etag, action_digest, request_id, reason } = request;
+    let DenyApprovalRequest {
+        name,
+        etag,
+        action_digest,
+        request_id,
+        reason,
+    } = request;
     judgement(&name, etag, &action_digest, &request_id, reason, true)
 }
 
-/// Reads a RevokeApproval.
+/// Reads a `RevokeApproval`.
 pub fn revoke(request: RevokeApprovalRequest) -> Result<Judgement, Status> {
-    let RevokeApprovalRequest { name, etag, action_digest, request_id, reason } = request;
+    let RevokeApprovalRequest {
+        name,
+        etag,
+        action_digest,
+        request_id,
+        reason,
+    } = request;
     judgement(&name, etag, &action_digest, &request_id, reason, true)
 }
 
@@ -131,10 +152,14 @@ fn judgement(
     }
     text(&mut violations, "reason", &reason);
     let (id, digest) = checked(violations, id.zip(digest))?;
-    Ok(Judgement { id, seen: Seen { etag, digest }, reason })
+    Ok(Judgement {
+        id,
+        seen: Seen { etag, digest },
+        reason,
+    })
 }
 
-/// Reads a CancelApproval: the approval and the reason.
+/// Reads a `CancelApproval`: the approval and the reason.
 pub fn cancel(request: CancelApprovalRequest) -> Result<(ApprovalId, String), Status> {
     let mut violations = Violations::new(DOMAIN);
     let id = approval_name(&mut violations, "name", &request.name);
@@ -143,13 +168,18 @@ pub fn cancel(request: CancelApprovalRequest) -> Result<(ApprovalId, String), St
     Ok((checked(violations, id)?, request.reason))
 }
 
-/// Reads a ClaimWarrant.
+/// Reads a `ClaimWarrant`.
 pub fn claim(request: ClaimWarrantRequest) -> Result<ClaimRequest, Status> {
     let mut violations = Violations::new(DOMAIN);
     violations.uuid("request_id", &request.request_id);
     violations.required("warrant_jws", &request.warrant_jws);
     let digest = digest(&mut violations, &request.action_digest);
-    required(&mut violations, "executor_instance", &request.executor_instance, MAX_NAME_BYTES);
+    required(
+        &mut violations,
+        "executor_instance",
+        &request.executor_instance,
+        MAX_NAME_BYTES,
+    );
     shown(&mut violations, "executor_instance", &request.executor_instance);
     let digest = checked(violations, digest)?;
     Ok(ClaimRequest {
@@ -160,7 +190,7 @@ pub fn claim(request: ClaimWarrantRequest) -> Result<ClaimRequest, Status> {
     })
 }
 
-/// Reads a RenewClaim: the approval and the fencing token.
+/// Reads a `RenewClaim`: the approval and the fencing token.
 pub fn renew(request: RenewClaimRequest) -> Result<(ApprovalId, String), Status> {
     let mut violations = Violations::new(DOMAIN);
     let id = approval_name(&mut violations, "approval", &request.approval);
@@ -168,7 +198,7 @@ pub fn renew(request: RenewClaimRequest) -> Result<(ApprovalId, String), Status>
     Ok((checked(violations, id)?, request.fencing_token))
 }
 
-/// Reads a CompleteWarrant.
+/// Reads a `CompleteWarrant`.
 pub fn complete(request: CompleteWarrantRequest) -> Result<(ApprovalId, CompleteWarrant), Status> {
     let mut violations = Violations::new(DOMAIN);
     let id = approval_name(&mut violations, "approval", &request.approval);
@@ -189,7 +219,7 @@ pub fn complete(request: CompleteWarrantRequest) -> Result<(ApprovalId, Complete
     Ok((id, complete))
 }
 
-/// Reads a ReconcileWarrant: the approval, and whether it succeeded.
+/// Reads a `ReconcileWarrant`: the approval, and whether it succeeded.
 pub fn reconcile(request: &ReconcileWarrantRequest) -> Result<(ApprovalId, bool), Status> {
     let mut violations = Violations::new(DOMAIN);
     let id = approval_name(&mut violations, "approval", &request.approval);
@@ -208,14 +238,14 @@ pub fn reconcile(request: &ReconcileWarrantRequest) -> Result<(ApprovalId, bool)
     checked(violations, id.zip(succeeded))
 }
 
-/// Reads the resource name of a GetApproval.
+/// Reads the resource name of a `GetApproval`.
 pub fn get(name: &str) -> Result<ApprovalId, Status> {
     let mut violations = Violations::new(DOMAIN);
     let id = approval_name(&mut violations, "name", name);
     checked(violations, id)
 }
 
-/// Reads a ListApprovals: its filter and page size. The page token is read by whoever knows the caller.
+/// Reads a `ListApprovals`: its filter and page size. The page token is read by whoever knows the caller.
 pub fn list(request: &ListApprovalsRequest) -> Result<Query, Status> {
     let mut violations = Violations::new(DOMAIN);
     let limit = chassis::page::size(&mut violations, request.page_size, 50, 1_000);
@@ -224,7 +254,7 @@ pub fn list(request: &ListApprovalsRequest) -> Result<Query, Status> {
     Ok(Query { limit, ..query })
 }
 
-/// Reads the filter of a WatchApprovals.
+/// Reads the filter of a `WatchApprovals`.
 pub fn watch(text: &str) -> Result<Query, Status> {
     let mut violations = Violations::new(DOMAIN);
     let query = filter(&mut violations, text);
@@ -301,108 +331,15 @@ fn checked<T>(violations: Violations, value: Option<T>) -> Result<T, Status> {
 }
 
 /// The key under which a request is remembered: the same id with another body is another request.
-pub fn request_key(
-    principal: String,
-    rpc: &str,
-    request_id: &str,
-    request: &impl Message,
-) -> RequestKey {
+pub fn request_key(principal: String, rpc: &str, request_id: &str, request: &impl Message) -> RequestKey {
     let mut hasher = Sha256::new();
     hasher.update(rpc);
     hasher.update([0]);
     hasher.update(request.encode_to_vec());
-    RequestKey { principal, request_id: request_id.to_owned(), body: hasher.finalize().into() }
-}
-
-// --- Responses ---
-
-/// An approval on the wire.
-pub fn approval(approval: &Approval) -> wire::Approval {
-    let (content, progress) = (&approval.content, &approval.progress);
-    wire::Approval {
-        name: content.id.name(),
-        run_id: content.action.run.to_string(),
-        action: Some(convert::action_to_proto(&content.action)),
-        action_digest: content.digest.to_string(),
-        state: state(progress.state).into(),
-        etag: approval.etag(),
-        revision: progress.revision,
-        risk: convert::risk_to_proto(content.rule.risk).into(),
-        rule_ids: content.rule_ids.clone(),
-        reason: content.reason.clone(),
-        safe_alternative: content.safe_alternative.clone(),
-        policy_digest: content.policy_digest.clone(),
-        verdict_jws: content.verdict_jws.clone(),
-        votes: progress.votes.iter().map(vote).collect(),
-        mode: progress.mode.map_or(common::Mode::Unspecified, convert::mode_to_proto).into(),
-        create_time: timestamp(content.create_time),
-        update_time: timestamp(progress.update_time),
-        expire_time: approval.due().and_then(timestamp),
-        decide_time: progress.decide_time.and_then(timestamp),
-        attempt: progress.attempt,
-        outcome: outcome(progress.outcome).into(),
-        outcome_detail: progress.outcome_detail.clone(),
-        cancel_requested: progress.cancel_requested,
-        close_reason: progress.close_reason.clone(),
-    }
-}
-
-/// A claim on the wire.
-pub fn claim_of(approval: &Approval, claim: &Claim, now: Moment) -> wire::Claim {
-    wire::Claim {
-        approval: approval.id().name(),
-        fencing_token: claim.fencing_token.clone(),
-        lease_duration: Some(time::duration_to_proto(now.until(claim.lease_expire))),
-        lease_expire_time: timestamp(claim.lease_expire),
-        server_time: timestamp(now),
-        cancel_requested: approval.progress.cancel_requested,
-    }
-}
-
-/// A moment on the wire.
-pub fn timestamp(moment: Moment) -> Option<prost_types::Timestamp> {
-    Some(time::to_proto(moment.into()))
-}
-
-fn vote(vote: &Vote) -> wire::Vote {
-    let decision = match vote.decision {
-        Decision::Grant => wire::vote::Decision::Grant,
-        Decision::Deny => wire::vote::Decision::Deny,
-    };
-    wire::Vote {
-        issuer: vote.voter.issuer.clone(),
-        subject: vote.voter.subject.clone(),
-        decision: decision.into(),
-        reason: vote.reason.clone(),
-        create_time: timestamp(vote.time),
-        revision: vote.revision,
-        simulated: vote.simulated,
-    }
-}
-
-fn state(state: State) -> wire::approval::State {
-    match state {
-        State::Pending => wire::approval::State::Pending,
-        State::Granted => wire::approval::State::Granted,
-        State::Executing => wire::approval::State::Executing,
-        State::Succeeded => wire::approval::State::Succeeded,
-        State::Failed => wire::approval::State::Failed,
-        State::Denied => wire::approval::State::Denied,
-        State::Expired => wire::approval::State::Expired,
-        State::Cancelled => wire::approval::State::Cancelled,
-        State::Revoked => wire::approval::State::Revoked,
-        State::OutcomeUnknown => wire::approval::State::OutcomeUnknown,
-    }
-}
-
-fn outcome(outcome: Option<Outcome>) -> common::Outcome {
-    match outcome {
-        None => common::Outcome::Unspecified,
-        Some(Outcome::Succeeded) => common::Outcome::Succeeded,
-        Some(Outcome::Failed) => common::Outcome::Failed,
-        Some(Outcome::Cancelled) => common::Outcome::Cancelled,
-        Some(Outcome::NotStarted) => common::Outcome::NotStarted,
-        Some(Outcome::Unknown) => common::Outcome::Unknown,
+    RequestKey {
+        principal,
+        request_id: request_id.to_owned(),
+        body: hasher.finalize().into(),
     }
 }
 

@@ -168,14 +168,18 @@ impl Fault for ApprovalError {
             Self::RequesterMismatch { field } => vec![("field", (*field).to_owned())],
             Self::TooManyPending { limit } => vec![("limit", limit.to_string())],
             Self::StoreUnavailable(_) => vec![("part", PartName::Approval.to_string())],
-            _ => self.state().map(|state| ("state", state.to_string())).into_iter().collect(),
+            _ => self
+                .state()
+                .map(|state| ("state", state.to_string()))
+                .into_iter()
+                .collect(),
         }
     }
 
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::ReceiptPending | Self::StoreUnavailable(_) => Some(Duration::from_secs(1)),
-            Self::TooManyPending { .. } => Some(Duration::from_secs(60)),
+            Self::TooManyPending { .. } => Some(Duration::from_mins(1)),
             _ => None,
         }
     }

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 use chassis::{PartName, convert, semconv, time};
-use proto::trace::v1::{Actor as EventActor, Content as EventContent, NewEvent};
 use prost::Message as _;
+use proto::trace::v1::{Actor as EventActor, Content as EventContent, NewEvent};
 use uuid::Uuid;
 use warrant::Operation;
 
 use crate::{
     approval::{
         Approval, Decision, State,
-        machine::{Actor, Fact, FactKind},
+        step::{Actor, Fact, FactKind},
     },
     moment::Moment,
 };
@@ -68,7 +68,10 @@ fn actor(approval: &Approval, actor: &Actor) -> EventActor {
         Actor::Executor => ("service", PartName::Executor.to_string()),
         Actor::SimulatedApprover => ("service", PartName::SimulatedApprover.to_string()),
     };
-    EventActor { r#type: kind.to_owned(), id }
+    EventActor {
+        r#type: kind.to_owned(),
+        id,
+    }
 }
 
 fn attributes(approval: &Approval, fact: &Fact) -> BTreeMap<String, String> {
@@ -102,7 +105,8 @@ fn attributes(approval: &Approval, fact: &Fact) -> BTreeMap<String, String> {
             all.add(semconv::POLICY_DIGEST, &content.policy_digest);
             all.add_some(semconv::RULES, &content.rule_ids.join(","));
             // Whole, whatever its length: it is verified, not read.
-            all.0.insert(semconv::VERDICT_JWS.to_owned(), content.verdict_jws.clone());
+            all.0
+                .insert(semconv::VERDICT_JWS.to_owned(), content.verdict_jws.clone());
         }
         FactKind::Voted(decision) => all.add(semconv::OUTCOME, decision.as_str()),
         FactKind::Granted => {
@@ -125,7 +129,10 @@ fn text_of(operation: &Operation) -> EventContent {
         Operation::Instruction { instruction } => (TEXT, instruction),
         Operation::ToolCall { arguments_json, .. } => (JSON, arguments_json),
     };
-    EventContent { media_type: media_type.to_owned(), data: text.clone().into_bytes() }
+    EventContent {
+        media_type: media_type.to_owned(),
+        data: text.clone().into_bytes(),
+    }
 }
 
 /// Attributes, each within its bound.

@@ -1,5 +1,4 @@
 //! People, actions and commands for the tests of this crate.
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::{
     sync::Arc,
@@ -13,8 +12,8 @@ use crate::{
     approval::{
         Approval, Content, Decision, Outcome, PersonId,
         command::{
-            CancelApproval, CastVote, ClaimWarrant, Command, CompleteWarrant, ReconcileWarrant,
-            RenewClaim, RevokeGrant, Seen,
+            CancelApproval, CastVote, ClaimWarrant, Command, CompleteWarrant, ReconcileWarrant, RenewClaim,
+            RevokeGrant, Seen,
         },
     },
     moment::Moment,
@@ -25,7 +24,10 @@ use crate::{
 pub(crate) const ISSUER: &str = "https://id.acme.example";
 
 pub(crate) fn person(subject: &str) -> PersonId {
-    PersonId { issuer: ISSUER.to_owned(), subject: subject.to_owned() }
+    PersonId {
+        issuer: ISSUER.to_owned(),
+        subject: subject.to_owned(),
+    }
 }
 
 pub(crate) fn start() -> SystemTime {
@@ -49,7 +51,9 @@ pub(crate) fn action(number: u32, text: &str) -> Action {
         requester: "alice".into(),
         agent: "main".into(),
         session: run.to_string(),
-        operation: Operation::Instruction { instruction: text.into() },
+        operation: Operation::Instruction {
+            instruction: text.into(),
+        },
     }
 }
 
@@ -58,7 +62,12 @@ pub(crate) fn content(number: u32, risk: Risk) -> Content {
     Content {
         id: approval_id(&action.run),
         digest: action.digest(),
-        rule: Rule { risk, quorum: 1, requester: person("alice"), pending_expire: Moment::MAX },
+        rule: Rule {
+            risk,
+            quorum: 1,
+            requester: person("alice"),
+            pending_expire: Moment::MAX,
+        },
         rule_ids: vec!["r1".into(), "r2".into()],
         reason: "because".into(),
         safe_alternative: String::new(),
@@ -71,11 +80,16 @@ pub(crate) fn content(number: u32, risk: Risk) -> Content {
 }
 
 pub(crate) fn draft(number: u32, risk: Risk) -> Draft {
-    Draft { content: content(number, risk) }
+    Draft {
+        content: content(number, risk),
+    }
 }
 
 pub(crate) fn seen(approval: &Approval) -> Seen {
-    Seen { etag: approval.etag(), digest: approval.content.digest }
+    Seen {
+        etag: approval.etag(),
+        digest: approval.content.digest,
+    }
 }
 
 pub(crate) fn vote(approval: &Approval, voter: &str, decision: Decision) -> Command {
@@ -90,15 +104,22 @@ pub(crate) fn vote(approval: &Approval, voter: &str, decision: Decision) -> Comm
 
 pub(crate) fn revoke(approval: &Approval, by: &str) -> Command {
     let reason = "second thoughts".into();
-    Command::Revoke(RevokeGrant { by: person(by), seen: seen(approval), reason })
+    Command::Revoke(RevokeGrant {
+        by: person(by),
+        seen: seen(approval),
+        reason,
+    })
 }
 
 pub(crate) fn cancel(by: &str) -> Command {
-    Command::Cancel(CancelApproval { by: person(by), reason: "no longer needed".into() })
+    Command::Cancel(CancelApproval {
+        by: person(by),
+        reason: "no longer needed".into(),
+    })
 }
 
 pub(crate) fn claim(approval: &Approval, number: u32) -> Command {
-    let expire = approval.progress.update_time.plus(Duration::from_secs(120));
+    let expire = approval.progress.update_time.plus(Duration::from_mins(2));
     Command::Claim(ClaimWarrant {
         jti: approval.progress.jti.clone(),
         revision: 1,
@@ -114,7 +135,9 @@ pub(crate) fn token(approval: &Approval) -> String {
 }
 
 pub(crate) fn renew(approval: &Approval) -> Command {
-    Command::Renew(RenewClaim { fencing_token: token(approval) })
+    Command::Renew(RenewClaim {
+        fencing_token: token(approval),
+    })
 }
 
 pub(crate) fn complete(approval: &Approval, outcome: Outcome) -> Command {
@@ -128,11 +151,20 @@ pub(crate) fn complete(approval: &Approval, outcome: Outcome) -> Command {
 
 pub(crate) fn reconcile(approval: &Approval, by: &str, succeeded: bool) -> Command {
     let reason = "the mailbox shows it".into();
-    Command::Reconcile(ReconcileWarrant { by: person(by), etag: approval.etag(), succeeded, reason })
+    Command::Reconcile(ReconcileWarrant {
+        by: person(by),
+        etag: approval.etag(),
+        succeeded,
+        reason,
+    })
 }
 
 pub(crate) fn request(number: u32, body: u8) -> RequestKey {
-    RequestKey { principal: "somebody".into(), request_id: uuid(number), body: [body; 32] }
+    RequestKey {
+        principal: "somebody".into(),
+        request_id: uuid(number),
+        body: [body; 32],
+    }
 }
 
 /// Gives every outbox row that has none its receipt.

@@ -27,9 +27,7 @@ use std::sync::Arc;
 
 use chassis::{BoxError, Link, Node, Part, secret};
 use proto::{
-    approval::v1::{
-        approval_service_server::ApprovalServiceServer, warrant_service_server::WarrantServiceServer,
-    },
+    approval::v1::{approval_service_server::ApprovalServiceServer, warrant_service_server::WarrantServiceServer},
     trace::v1::trace_service_client::TraceServiceClient,
 };
 use secrecy::ExposeSecret as _;
@@ -49,8 +47,7 @@ pub async fn build(config: &Config, node: &Node, trace: Link) -> Result<Part, Bo
     let pem = secret::read(&config.warrant_key_file)?;
     let key = SigningKey::from_pkcs8_pem(pem.expose_secret())?;
     let clock = node.clock();
-    let verdicts =
-        Verdicts::open(&config.verdict_issuer, &config.verdict_key_set_file, clock.clone())?;
+    let verdicts = Verdicts::open(&config.verdict_issuer, &config.verdict_key_set_file, clock.clone())?;
     let store = SqliteStore::open(&config.data_dir, config.terms(), clock, node.ids()).await?;
     let store = Arc::new(store);
     let shared = Arc::new(Shared {

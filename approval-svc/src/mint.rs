@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chassis::PartName;
-use warrant::{Signer, SigningKey, TokenError, Warrant, WarrantVerifier, token_hash};
+use warrant::{Signer, SigningKey, Warrant, WarrantVerifier, token_hash};
 
 use crate::{
     approval::{Approval, State},
@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// How long a warrant lives at most.
-const LIFETIME: Duration = Duration::from_secs(120);
+const LIFETIME: Duration = Duration::from_mins(2);
 
 /// Signs warrants and verifies its own.
 #[derive(Debug)]
@@ -47,8 +47,7 @@ impl Mint {
     /// The caller has made sure that the decision's events are recorded (AP-7).
     pub fn mint(&self, approval: &Approval, now: Moment) -> Result<Option<String>, ApprovalError> {
         let (content, progress) = (&approval.content, &approval.progress);
-        let (State::Granted, Some(mode), Some(grant_expire)) =
-            (progress.state, progress.mode, progress.grant_expire)
+        let (State::Granted, Some(mode), Some(grant_expire)) = (progress.state, progress.mode, progress.grant_expire)
         else {
             return Ok(None);
         };
@@ -81,17 +80,18 @@ impl Mint {
             idem: format!("cs-{}", action.run),
             verdict: token_hash(&content.verdict_jws),
         };
-        let token = self.signer.sign(&claims).map_err(|error| ApprovalError::Internal(error.into()))?;
+        let token = self
+            .signer
+            .sign(&claims)
+            .map_err(|error| ApprovalError::Internal(error.into()))?;
         Ok(Some(token))
     }
 
     /// Reads a warrant: its signature, type, issuer and audience. Its expiry is left to the claim, which judges it inside
     /// the compare-and-set.
     pub fn read(&self, token: &str, now: Moment) -> Result<Warrant, ApprovalError> {
-        self.verifier.verify_ignoring_expiry(token, now.into()).map_err(rejected)
+        self.verifier
+            .verify_ignoring_expiry(token, now.into())
+            .map_err(|error| ApprovalError::WarrantRejected(error.to_string()))
     }
-}
-
-fn rejected(error: TokenError) -> ApprovalError {
-    ApprovalError::WarrantRejected(error.to_string())
 }

@@ -79,7 +79,10 @@ mod tests {
         assert_eq!(SystemTime::from(moment), time);
         assert_eq!(moment.seconds(), 1_700_000_000);
         assert_eq!(Moment::MAX.plus(Duration::from_secs(1)), Moment::MAX);
-        assert_eq!(moment.until(moment.plus(Duration::from_secs(5))), Duration::from_secs(5));
+        assert_eq!(
+            moment.until(moment.plus(Duration::from_secs(5))),
+            Duration::from_secs(5)
+        );
         assert_eq!(moment.plus(Duration::from_secs(5)).until(moment), Duration::ZERO);
         let before = UNIX_EPOCH - Duration::from_secs(1);
         assert_eq!(SystemTime::from(Moment::from(before)), before);

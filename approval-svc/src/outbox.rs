@@ -10,10 +10,7 @@ use chassis::{CallContext, Link, fault::reason_of, semconv};
 use prost::Message as _;
 use proto::{
     common::v1::ErrorReason,
-    trace::v1::{
-        BatchCreateEventsRequest, NewEvent, Receipt as LogReceipt,
-        trace_service_client::TraceServiceClient,
-    },
+    trace::v1::{BatchCreateEventsRequest, NewEvent, Receipt as LogReceipt, trace_service_client::TraceServiceClient},
 };
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
@@ -34,10 +31,7 @@ const POLICY: &str = "policy";
 /// Where events are recorded: all or none, in order, and durably once it answers.
 pub trait TraceLog: Send + Sync + 'static {
     /// Records events; the same event again gives the same receipt.
-    fn append(
-        &self,
-        events: Vec<NewEvent>,
-    ) -> impl Future<Output = Result<Vec<LogReceipt>, Status>> + Send;
+    fn append(&self, events: Vec<NewEvent>) -> impl Future<Output = Result<Vec<LogReceipt>, Status>> + Send;
 }
 
 /// Sends outbox rows to a log.
@@ -51,7 +45,7 @@ pub struct Relay<S, L> {
 
 /// What became of a batch.
 enum Sent {
-    Recorded { retried: bool },
+    Recorded,
     /// Refused, whatever is tried.
     Refused(Status),
     /// Not tried any longer: the service is closing.
@@ -79,8 +73,9 @@ impl<S: ApprovalStore, L: TraceLog> Relay<S, L> {
 
     /// Sends until `shutdown`.
     pub async fn run(mut self, shutdown: CancellationToken) {
-        while let Some(rows) =
-            shutdown.run_until_cancelled(self.store.outbox_after(self.position, MAX_EVENTS)).await
+        while let Some(rows) = shutdown
+            .run_until_cancelled(self.store.outbox_after(self.position, MAX_EVENTS))
+            .await
         {
             match rows {
                 Ok(rows) => {
@@ -101,14 +96,13 @@ impl<S: ApprovalStore, L: TraceLog> Relay<S, L> {
     async fn relay(&mut self, rows: Vec<OutboxRow>, shutdown: &CancellationToken) -> Option<()> {
         let last = rows.last().map_or(self.position, |row| row.position);
         match self.send(&rows, shutdown).await {
-            Sent::Recorded { retried } => self.wake(&rows, retried),
+            Sent::Recorded => {}
             Sent::Stopped => return None,
             Sent::Refused(_) => {
                 // One of them spoils the batch: find it, and let the others pass.
                 for row in &rows {
-                    let one = std::slice::from_ref(row);
-                    match self.send(one, shutdown).await {
-                        Sent::Recorded { .. } => self.wake(one, false),
+                    match self.send(std::slice::from_ref(row), shutdown).await {
+                        Sent::Recorded => {}
                         Sent::Stopped => return None,
                         Sent::Refused(status) => self.hold(row, &status),
                     }
@@ -123,21 +117,26 @@ impl<S: ApprovalStore, L: TraceLog> Relay<S, L> {
     async fn send(&self, rows: &[OutboxRow], shutdown: &CancellationToken) -> Sent {
         let receipts = self.store.receipts();
         let rows: Vec<&OutboxRow> = rows.iter().filter(|row| !receipts.is_held(&row.run)).collect();
-        let decoded: Result<Vec<NewEvent>, _> =
-            rows.iter().map(|row| NewEvent::decode(&*row.event)).collect();
-        let events = match decoded {
-            Ok(events) if events.is_empty() => return Sent::Recorded { retried: false },
-            Ok(events) => events,
-            Err(error) => return Sent::Refused(Status::data_loss(error.to_string())),
-        };
+        if rows.is_empty() {
+            return Sent::Recorded;
+        }
         let mut pause = FIRST_PAUSE;
         loop {
-            let answer = shutdown.run_until_cancelled(self.log.append(events.clone())).await;
+            let events = match decode(&rows) {
+                Ok(events) => events,
+                Err(error) => return Sent::Refused(Status::data_loss(error.to_string())),
+            };
+            // A grant by people is ready for dispatch once it is recorded, and so is whatever had to wait.
+            let wakes = pause > FIRST_PAUSE || events.iter().any(is_grant_by_people);
+            let answer = shutdown.run_until_cancelled(self.log.append(events)).await;
             let status = match answer {
                 None => return Sent::Stopped,
                 Some(Ok(answer)) if answer.len() == rows.len() => {
                     self.record(&rows, answer);
-                    return Sent::Recorded { retried: pause > FIRST_PAUSE };
+                    if wakes {
+                        self.store.wake_dispatch();
+                    }
+                    return Sent::Recorded;
                 }
                 Some(Ok(_)) => Status::internal("trace-svc sent another number of receipts"),
                 Some(Err(status)) if is_final(&status) => return Sent::Refused(status),
@@ -178,20 +177,15 @@ impl<S: ApprovalStore, L: TraceLog> Relay<S, L> {
             "trace-svc refuses an event for good; its run gets no warrant"
         );
     }
-
-    /// A grant by people is ready for dispatch once it is recorded, and so is whatever waited for trace-svc.
-    fn wake(&self, rows: &[OutboxRow], retried: bool) {
-        if retried || rows.iter().any(is_grant_by_people) {
-            self.store.wake_dispatch();
-        }
-    }
 }
 
-fn is_grant_by_people(row: &OutboxRow) -> bool {
-    NewEvent::decode(&*row.event).is_ok_and(|event| {
-        event.r#type == semconv::event::APPROVAL_GRANTED
-            && event.actor.is_some_and(|actor| actor.r#type != POLICY)
-    })
+/// The events of these rows: encoding them again gives the rows' bytes.
+fn decode(rows: &[&OutboxRow]) -> Result<Vec<NewEvent>, prost::DecodeError> {
+    rows.iter().map(|row| NewEvent::decode(&*row.event)).collect()
+}
+
+fn is_grant_by_people(event: &NewEvent) -> bool {
+    event.r#type == semconv::event::APPROVAL_GRANTED && event.actor.as_ref().is_some_and(|actor| actor.r#type != POLICY)
 }
 
 /// Whether sending the same again is pointless.

@@ -57,7 +57,11 @@ pub fn resolve(rule: &Rule, revision: u32, votes: &[Vote], now: Moment) -> Resol
         let simulated = counted().any(|vote| vote.simulated);
         return Resolution::Granted(if simulated { Mode::Simulated } else { Mode::People });
     }
-    if now >= rule.pending_expire { Resolution::Expired } else { Resolution::Pending }
+    if now >= rule.pending_expire {
+        Resolution::Expired
+    } else {
+        Resolution::Pending
+    }
 }
 
 fn counts(rule: &Rule, revision: u32, vote: &Vote) -> bool {

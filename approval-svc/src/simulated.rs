@@ -30,10 +30,10 @@ pub async fn run<S: ApprovalStore>(store: Arc<S>, after: Duration, shutdown: Can
 }
 
 async fn grant_all<S: ApprovalStore>(store: &S, after: Duration) {
-    let mut changes = store.subscribe();
-    let mut waiting = pending(store, after).await;
+    let mut news = store.subscribe();
+    let mut queue = pending(store, after).await;
     loop {
-        let due = waiting.front().map(|(due, _)| store.now().until(*due));
+        let due = queue.front().map(|(due, _)| store.now().until(*due));
         let ripe = async {
             match due {
                 Some(delay) => tokio::time::sleep(delay).await,
@@ -42,15 +42,15 @@ async fn grant_all<S: ApprovalStore>(store: &S, after: Duration) {
         };
         tokio::select! {
             () = ripe => {
-                if let Some((_, id)) = waiting.pop_front()
+                if let Some((_, id)) = queue.pop_front()
                     && let Err(error) = grant(store, id).await
                 {
                     tracing::debug!(approval = %id, %error, "nothing to grant");
                 }
             }
-            changed = changes.recv() => match changed {
-                Ok(changed) => waiting.extend(ripening(&changed.approval, after)),
-                Err(RecvError::Lagged(_)) => waiting = pending(store, after).await,
+            changed = news.recv() => match changed {
+                Ok(changed) => queue.extend(ripening(&changed.approval, after)),
+                Err(RecvError::Lagged(_)) => queue = pending(store, after).await,
                 Err(RecvError::Closed) => return,
             },
         }
@@ -58,9 +58,17 @@ async fn grant_all<S: ApprovalStore>(store: &S, after: Duration) {
 }
 
 async fn pending<S: ApprovalStore>(store: &S, after: Duration) -> VecDeque<(Moment, ApprovalId)> {
-    let query = Query { state: Some(State::Pending), limit: PAGE, ..Query::default() };
-    let listed = store.list(query).await.unwrap_or_default();
-    listed.iter().rev().filter_map(|listed| ripening(&listed.approval, after)).collect()
+    let query = Query {
+        state: Some(State::Pending),
+        limit: PAGE,
+        ..Query::default()
+    };
+    let newest_first = store.list(query).await.unwrap_or_default();
+    newest_first
+        .iter()
+        .rev()
+        .filter_map(|listed| ripening(&listed.approval, after))
+        .collect()
 }
 
 /// When to grant the approval, if it was created just now.
@@ -75,7 +83,10 @@ async fn grant<S: ApprovalStore>(store: &S, id: ApprovalId) -> Result<(), Approv
     let vote = CastVote {
         voter: decider.id,
         decision: Decision::Grant,
-        seen: Seen { etag: approval.etag(), digest: approval.content.digest },
+        seen: Seen {
+            etag: approval.etag(),
+            digest: approval.content.digest,
+        },
         reason: REASON.to_owned(),
         simulated: decider.simulated,
     };

@@ -260,8 +260,14 @@ impl Query {
         let (content, action) = (&approval.content, &approval.content.action);
         self.id.is_none_or(|id| id == content.id)
             && self.tenant.as_ref().is_none_or(|tenant| *tenant == action.tenant)
-            && self.requester.as_ref().is_none_or(|person| *person == content.rule.requester)
-            && self.requester_subject.as_ref().is_none_or(|subject| *subject == action.requester)
+            && self
+                .requester
+                .as_ref()
+                .is_none_or(|person| *person == content.rule.requester)
+            && self
+                .requester_subject
+                .as_ref()
+                .is_none_or(|subject| *subject == action.requester)
             && self.state.is_none_or(|state| state == approval.state())
             && self.risk.is_none_or(|risk| risk == content.rule.risk)
             && self.agent.as_ref().is_none_or(|agent| *agent == action.agent)

@@ -8,9 +8,7 @@ use std::{
 };
 
 use chassis::{BoxError, Clock};
-use warrant::{
-    Action, Disposition, KeySet, Risk, TokenError, VERDICT_AUDIENCE, Verdict, VerdictVerifier,
-};
+use warrant::{Action, Disposition, KeySet, Risk, TokenError, VERDICT_AUDIENCE, Verdict, VerdictVerifier};
 
 use crate::{error::ApprovalError, moment::Moment};
 
@@ -41,7 +39,11 @@ impl Verdicts {
         let verifier = Arc::new(VerdictVerifier::new(issuer, VERDICT_AUDIENCE, keys));
         let read_at = clock.monotonic();
         let current = Mutex::new(Current { verifier, read_at });
-        Ok(Self { path: key_set.to_owned(), clock, current })
+        Ok(Self {
+            path: key_set.to_owned(),
+            clock,
+            current,
+        })
     }
 
     /// The verdict in `token`, if it is the classifier's, in time, and about `action`.
@@ -85,7 +87,10 @@ impl Verdicts {
                 Some(current.verifier.clone())
             }
             Err(error) => {
-                tracing::warn!(error, "the classifier's keys could not be read again; the old ones stay");
+                tracing::warn!(
+                    error,
+                    "the classifier's keys could not be read again; the old ones stay"
+                );
                 None
             }
         }

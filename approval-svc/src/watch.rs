@@ -14,7 +14,8 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use crate::{
-    access, convert,
+    access,
+    convert::reply,
     store::{ApprovalStore, Changed, Query},
 };
 
@@ -60,11 +61,21 @@ impl<S: ApprovalStore> Watch<S> {
                 .parse()
                 .ok()
                 .filter(|position| *position <= last)
-                .ok_or_else(|| foreign_token())?,
+                .ok_or_else(foreign_token)?,
         };
         let behind = position < last;
         let read = VecDeque::new();
-        Ok(Self { store, person, query, live, position, read, behind, greeted: false, shutdown })
+        Ok(Self {
+            store,
+            person,
+            query,
+            live,
+            position,
+            read,
+            behind,
+            greeted: false,
+            shutdown,
+        })
     }
 
     /// The messages, until the watcher leaves or the service closes.
@@ -113,7 +124,7 @@ impl<S: ApprovalStore> Watch<S> {
 
     fn message(&self, changed: Option<&Changed>) -> WatchApprovalsResponse {
         WatchApprovalsResponse {
-            approval: changed.map(|changed| convert::approval(&changed.approval)),
+            approval: changed.map(|changed| reply::approval(&changed.approval)),
             resume_token: page::encode(SCOPE, &self.position.to_string()),
         }
     }

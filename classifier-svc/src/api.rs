@@ -39,9 +39,14 @@ impl ClassificationService for ClassificationApi {
         let person = person.ok_or_else(|| to_status(&ClassifyError::SubjectMissing))?;
         let action = convert::classify_action(request.into_inner())?;
         convert::check_requester(&action, &person).map_err(|error| to_status(&error))?;
-        let signed = self.judge.judge(&action, &person.groups, self.clock.now()).map_err(|error| to_status(&error))?;
+        let signed = self
+            .judge
+            .judge(&action, &person.groups, self.clock.now())
+            .map_err(|error| to_status(&error))?;
         let classification = convert::classification_to_proto(&action, signed, self.judge.classifier());
-        Ok(Response::new(wire::ClassifyActionResponse { classification: Some(classification) }))
+        Ok(Response::new(wire::ClassifyActionResponse {
+            classification: Some(classification),
+        }))
     }
 
     async fn get_key_set(
@@ -49,7 +54,10 @@ impl ClassificationService for ClassificationApi {
         _: Request<wire::GetKeySetRequest>,
     ) -> Result<Response<wire::GetKeySetResponse>, Status> {
         let signer = self.judge.signer();
-        let key_set = KeySet { jwks_json: signer.key_set().to_json(), issuer: signer.issuer().to_owned() };
+        let key_set = KeySet {
+            jwks_json: signer.key_set().to_json(),
+            issuer: signer.issuer().to_owned(),
+        };
         Ok(Response::new(wire::GetKeySetResponse { key_set: Some(key_set) }))
     }
 }

@@ -14,6 +14,9 @@ use crate::{
     vocabulary::VerbClass,
 };
 
+/// How many places a rule's explanation shows at least, if there are so many.
+const MAX_SPANS: usize = 16;
+
 const UNREADABLE: &str = "hold.unreadable";
 
 /// A policy at work.
@@ -49,7 +52,10 @@ struct Hold {
 impl Classifier {
     /// Puts a policy to work, if it passes its own tests.
     pub fn from_policy(policy: Policy) -> Result<Self, PolicyError> {
-        let classifier = Self { digest: hex::encode(policy.digest), policy };
+        let classifier = Self {
+            digest: hex::encode(policy.digest),
+            policy,
+        };
         Policy::check(&classifier)?;
         Ok(classifier)
     }
@@ -79,7 +85,10 @@ impl Classifier {
 
     /// Assesses a tool call: the tool by its rules, the strings of its arguments like any text.
     pub fn assess_tool(&self, call: &ToolCall, groups: &[String]) -> Assessment {
-        let context = Context { tool: Some(call.tool.to_ascii_lowercase()), groups: groups.to_vec() };
+        let context = Context {
+            tool: Some(call.tool.to_ascii_lowercase()),
+            groups: groups.to_vec(),
+        };
         let views = normalise(&call.text, &self.policy.vocabulary);
         let mut readings = self.read_all(&views, &context);
         let mut tools = Vec::new();
@@ -88,8 +97,17 @@ impl Classifier {
         if let Some(reading) = readings.first_mut() {
             self.judge_commands(call, &context, reading);
         }
-        let held = views.held.or(call.held).map(|reason| Hold::new(UNREADABLE, "Can't be read to the end", reason.to_owned()));
-        let unknown = (!known).then(|| Hold::new("hold.unknown-tool", "Unknown tool", "no rule of the policy knows this tool".to_owned()));
+        let held = views
+            .held
+            .or(call.held)
+            .map(|reason| Hold::new(UNREADABLE, "Can't be read to the end", reason.to_owned()));
+        let unknown = (!known).then(|| {
+            Hold::new(
+                "hold.unknown-tool",
+                "Unknown tool",
+                "no rule of the policy knows this tool".to_owned(),
+            )
+        });
         self.conclude(&views, &readings, tools, held.or(unknown))
     }
 
@@ -103,10 +121,27 @@ impl Classifier {
         policy.commands.mark(&view.text, &mut tokens);
         let clauses = clauses(&view.text, &tokens, &policy.vocabulary);
         let mut all = ConceptSet::EMPTY;
-        tokens.iter().for_each(|token| all.extend(token.objects));
-        let mut reading = Reading { view, tokens, clauses: Vec::new(), matches: Vec::new(), evidence: false, uncovered: None };
+        for token in &tokens {
+            all.extend(token.objects);
+        }
+        let mut reading = Reading {
+            view,
+            tokens,
+            clauses: Vec::new(),
+            matches: Vec::new(),
+            evidence: false,
+            uncovered: None,
+        };
         for (index, clause) in clauses.iter().enumerate() {
-            self.judge(Subject { clause, text: all, context }, index, &mut reading);
+            self.judge(
+                Subject {
+                    clause,
+                    text: all,
+                    context,
+                },
+                index,
+                &mut reading,
+            );
         }
         reading.clauses = clauses;
         reading
@@ -126,19 +161,27 @@ impl Classifier {
                 reading.uncovered = Some(verb.token);
             }
         }
-        rules.match_clause(subject, |found| reading.add(found, index, rules.get(found.rule).map(|rule| rule.risk)));
+        rules.match_clause(subject, |found| {
+            reading.add(found, index, rules.get(found.rule).map(|rule| rule.risk));
+        });
         reading.uncovered = reading.uncovered.or(subject.clause.unknown);
     }
 
     /// Judges the command lines of a tool call, which need no context to be known as such.
     fn judge_commands(&self, call: &ToolCall, context: &Context, reading: &mut Reading<'_>) {
         let mut verbs = ConceptSet::EMPTY;
-        call.commands.iter().for_each(|line| verbs.extend(self.policy.commands.judge(&line.to_ascii_lowercase())));
+        call.commands
+            .iter()
+            .for_each(|line| verbs.extend(self.policy.commands.judge(&line.to_ascii_lowercase())));
         if verbs.is_empty() {
             return;
         }
         let clause = Clause::of_command(verbs);
-        let subject = Subject { clause: &clause, text: ConceptSet::EMPTY, context };
+        let subject = Subject {
+            clause: &clause,
+            text: ConceptSet::EMPTY,
+            context,
+        };
         let index = reading.clauses.len();
         self.judge(subject, index, reading);
     }
@@ -150,7 +193,14 @@ impl Classifier {
         }
         for reading in readings {
             for (found, clause) in &reading.matches {
-                self.explain(*found, reading.view.name, reading.spans(found.because, *clause), &mut matches);
+                if !self.is_explained(*found, &matches) {
+                    self.explain(
+                        *found,
+                        reading.view.name,
+                        reading.spans(found.because, *clause),
+                        &mut matches,
+                    );
+                }
             }
         }
         let mut risk = matches.iter().map(|found| found.risk).max().unwrap_or(Risk::Amber);
@@ -176,7 +226,9 @@ impl Classifier {
             disposition: Disposition::from(risk),
             rules: matches.iter().map(|found| found.rule.clone()).collect(),
             reason: format!("{said}, because {why}."),
-            alternative: gravest.filter(|_| risk == Risk::Red).and_then(|found| found.alternative.clone()),
+            alternative: gravest
+                .filter(|_| risk == Risk::Red)
+                .and_then(|found| found.alternative.clone()),
             confidence: confidence(risk, &matches),
             views: views.views.iter().map(|view| view.name).collect(),
             facts: readings.last().map_or_else(Vec::new, |reading| self.facts(reading)),
@@ -185,10 +237,25 @@ impl Classifier {
         }
     }
 
+    /// Whether a rule already has as many spans as an explanation shows.
+    fn is_explained(&self, found: Match, matches: &[RuleMatch]) -> bool {
+        let rule = self.policy.rules.get(found.rule).map(|rule| rule.id.as_str());
+        matches
+            .iter()
+            .any(|known| Some(known.rule.as_str()) == rule && known.spans.len() >= MAX_SPANS)
+    }
+
     fn explain(&self, found: Match, view: &'static str, spans: Vec<Span>, matches: &mut Vec<RuleMatch>) {
-        let Some(rule) = self.policy.rules.get(found.rule) else { return };
+        let Some(rule) = self.policy.rules.get(found.rule) else {
+            return;
+        };
         if let Some(known) = matches.iter_mut().find(|known| known.rule == rule.id) {
-            known.spans.extend(spans.into_iter().filter(|span| !known.spans.contains(span)).collect::<Vec<_>>());
+            known.spans.extend(
+                spans
+                    .into_iter()
+                    .filter(|span| !known.spans.contains(span))
+                    .collect::<Vec<_>>(),
+            );
             return;
         }
         matches.push(RuleMatch {
@@ -209,12 +276,25 @@ impl Classifier {
             .clauses
             .iter()
             .filter_map(|clause| {
-                let (first, last) = (reading.tokens.get(clause.first)?, reading.tokens.get(clause.last.checked_sub(1)?)?);
-                let verbs = clause.verbs.iter().filter(|verb| !verb.negated).fold(ConceptSet::EMPTY, |mut all, verb| {
-                    all.extend(verb.concepts);
-                    all
-                });
-                Some(Fact { frame: clause.frame, verbs: names(verbs), objects: names(clause.objects), span: reading.span(first.start, last.end) })
+                let (first, last) = (
+                    reading.tokens.get(clause.first)?,
+                    reading.tokens.get(clause.last.checked_sub(1)?)?,
+                );
+                let verbs =
+                    clause
+                        .verbs
+                        .iter()
+                        .filter(|verb| !verb.negated)
+                        .fold(ConceptSet::EMPTY, |mut all, verb| {
+                            all.extend(verb.concepts);
+                            all
+                        });
+                Some(Fact {
+                    frame: clause.frame,
+                    verbs: names(verbs),
+                    objects: names(clause.objects),
+                    span: reading.span(first.start, last.end),
+                })
             })
             .collect()
     }
@@ -235,7 +315,9 @@ impl Reading<'_> {
 
     /// Where the concepts that made a rule match stand.
     fn spans(&self, because: ConceptSet, clause: usize) -> Vec<Span> {
-        let Some(clause) = self.clauses.get(clause) else { return Vec::new() };
+        let Some(clause) = self.clauses.get(clause) else {
+            return Vec::new();
+        };
         let spans = |first: usize, last: usize| -> Vec<Span> {
             let tokens = self.tokens.iter().take(last).skip(first);
             tokens
@@ -244,7 +326,21 @@ impl Reading<'_> {
                 .collect()
         };
         let here = spans(clause.first, clause.last);
-        if here.is_empty() { spans(0, self.tokens.len()) } else { here }
+        if because.is_empty() {
+            let whole = self
+                .tokens
+                .get(clause.first)
+                .zip(self.tokens.get(clause.last.saturating_sub(1)));
+            return whole
+                .map(|(first, last)| self.span(first.start, last.end))
+                .into_iter()
+                .collect();
+        }
+        if here.is_empty() {
+            spans(0, self.tokens.len())
+        } else {
+            here
+        }
     }
 }
 
@@ -252,7 +348,13 @@ impl Reading<'_> {
 
 impl Hold {
     fn new(rule: &'static str, title: &'static str, reason: String) -> Self {
-        Self { rule, title, reason, spans: Vec::new(), view: "raw" }
+        Self {
+            rule,
+            title,
+            reason,
+            spans: Vec::new(),
+            view: "raw",
+        }
     }
 }
 
@@ -276,7 +378,10 @@ fn hold_for(views: &Views, readings: &[Reading<'_>], raw: &str) -> Option<Hold> 
     if let Some(reason) = views.held {
         return Some(Hold::new(UNREADABLE, "Can't be read to the end", reason.to_owned()));
     }
-    if readings.iter().any(|reading| reading.evidence && reading.uncovered.is_none()) {
+    if readings
+        .iter()
+        .any(|reading| reading.evidence && reading.uncovered.is_none())
+    {
         return None;
     }
     let unclear = readings.iter().rev().find_map(|reading| {
@@ -287,15 +392,26 @@ fn hold_for(views: &Views, readings: &[Reading<'_>], raw: &str) -> Option<Hold> 
         Some((span, view)) => {
             let word = raw.get(span.start..span.end).unwrap_or_default();
             let reason = format!("no rule of the policy says what `{word}` does here");
-            Hold { spans: vec![span], view, ..Hold::new("hold.unknown-instruction", "Unknown instruction", reason) }
+            Hold {
+                spans: vec![span],
+                view,
+                ..Hold::new("hold.unknown-instruction", "Unknown instruction", reason)
+            }
         }
-        None => Hold::new("hold.no-evidence", "Nothing recognised", "nothing in it is known to be harmless".to_owned()),
+        None => Hold::new(
+            "hold.no-evidence",
+            "Nothing recognised",
+            "nothing in it is known to be harmless".to_owned(),
+        ),
     })
 }
 
 /// More matching rules make it surer; a hold says that it isn't sure at all.
 fn confidence(risk: Risk, matches: &[RuleMatch]) -> f64 {
-    let agreeing = matches.iter().filter(|found| found.risk == risk && !found.rule.starts_with("hold.")).count();
+    let agreeing = matches
+        .iter()
+        .filter(|found| found.risk == risk && !found.rule.starts_with("hold."))
+        .count();
     match (agreeing, risk) {
         (0, _) => 0.3,
         (1, Risk::Green) => 0.85,
@@ -304,3 +420,6 @@ fn confidence(risk: Risk, matches: &[RuleMatch]) -> f64 {
         _ => 0.95,
     }
 }
+
+#[cfg(test)]
+mod tests;

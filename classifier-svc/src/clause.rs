@@ -92,8 +92,20 @@ pub fn clauses(text: &str, tokens: &[Token], vocabulary: &Vocabulary) -> Vec<Cla
     let mut clauses = Vec::with_capacity(8);
     let mut first = 0;
     while first < tokens.len() {
-        let length = tokens.iter().skip(first + 1).take_while(|token| token.before != Break::Sentence).count() + 1;
-        Sentence { text, tokens, first, last: first + length, mention }.cut(&mut clauses);
+        let length = tokens
+            .iter()
+            .skip(first + 1)
+            .take_while(|token| token.before != Break::Sentence)
+            .count()
+            + 1;
+        Sentence {
+            text,
+            tokens,
+            first,
+            last: first + length,
+            mention,
+        }
+        .cut(&mut clauses);
         first += length;
     }
     clauses
@@ -116,9 +128,14 @@ impl Sentence<'_> {
         let mentioned = self.is_mention(&roles);
         let begin = clauses.len();
         clauses.push(Clause::new(self.first, asked));
+        let mut verbs = roles.iter().copied().peekable();
         for (index, token) in self.tokens() {
-            if let Some(mut verb) = roles.iter().find(|verb| verb.token == index).copied() {
-                verb.reach = if mentioned && (token.quoted || verb.reach > Reach::Instruct) { Reach::Mention } else { verb.reach };
+            if let Some(mut verb) = verbs.next_if(|verb| verb.token == index) {
+                verb.reach = if mentioned && (token.quoted || verb.reach > Reach::Instruct) {
+                    Reach::Mention
+                } else {
+                    verb.reach
+                };
                 self.add_verb(clauses, begin, verb);
             }
             if let Some(clause) = clauses.last_mut() {
@@ -131,8 +148,17 @@ impl Sentence<'_> {
                 }
             }
         }
+        if !mentioned
+            && self.is_foreign()
+            && let Some(clause) = clauses.get_mut(begin)
+        {
+            clause.unknown = clause.unknown.or(Some(self.first));
+        }
         if mentioned {
-            clauses.iter_mut().skip(begin).for_each(|clause| clause.frame = Frame::Mentioned);
+            clauses
+                .iter_mut()
+                .skip(begin)
+                .for_each(|clause| clause.frame = Frame::Mentioned);
         }
     }
 
@@ -156,9 +182,15 @@ impl Sentence<'_> {
 
     /// Whether nothing but function words stands between the clause's last verb and `until`.
     fn is_bare(&self, clause: &Clause, until: usize) -> bool {
-        let Some(last) = clause.verbs.last().filter(|verb| verb.reach == Reach::Instruct) else { return false };
+        let Some(last) = clause.verbs.last().filter(|verb| verb.reach == Reach::Instruct) else {
+            return false;
+        };
         self.tokens.iter().take(until).skip(last.token + 1).all(|token| {
-            !token.quoted && (matches!(token.function, Function::And | Function::To | Function::Adverb | Function::Then) || token.fixed)
+            !token.quoted
+                && (matches!(
+                    token.function,
+                    Function::And | Function::To | Function::Adverb | Function::Then
+                ) || token.fixed)
         })
     }
 
@@ -171,43 +203,94 @@ impl Sentence<'_> {
     }
 
     fn word(&self, index: usize) -> &str {
-        self.tokens.get(index).and_then(|token| self.text.get(token.start..token.end)).unwrap_or_default()
+        self.tokens
+            .get(index)
+            .and_then(|token| self.text.get(token.start..token.end))
+            .unwrap_or_default()
     }
 
     /// `who …`, `is there …`, `how do I …` ask; `can you …` and `why don't you …` tell.
     fn is_question(&self) -> bool {
-        let lead = self.tokens().find(|(_, token)| !matches!(token.function, Function::Polite | Function::Adverb | Function::Then | Function::And));
+        let lead = self.tokens().find(|(_, token)| {
+            !matches!(
+                token.function,
+                Function::Polite | Function::Adverb | Function::Then | Function::And
+            )
+        });
         let Some((index, token)) = lead else { return false };
         let addressed = matches!(self.function(index + 1), Function::You)
-            || matches!(self.function(index + 2), Function::You) && (self.function(index + 1) == Function::Negation || self.word(index + 1) == "about");
+            || matches!(self.function(index + 2), Function::You)
+                && (self.function(index + 1) == Function::Negation || self.word(index + 1) == "about");
         match token.function {
             Function::Question => !addressed || matches!(self.word(index), "what" | "who" | "where"),
             Function::Modal => !addressed && token.asked,
-            Function::Copula | Function::Auxiliary => self.word(index) != "be" && (token.asked || !matches!(self.word(index), "do" | "have")),
+            Function::Copula | Function::Auxiliary => {
+                self.word(index) != "be" && (token.asked || !matches!(self.word(index), "do" | "have"))
+            }
             Function::Duty => self.word(index) == "have" && token.asked,
-            Function::Subordinator => matches!(self.word(index), "which" | "whose") || (token.asked && self.word(index) == "when"),
+            Function::Subordinator => {
+                matches!(self.word(index), "which" | "whose") || (token.asked && self.word(index) == "when")
+            }
             _ => matches!(self.word(index), "which" | "whose"),
         }
     }
 
     /// A sentence that speaks about a text: it says so outside the quotation marks and tells nothing to be done.
     fn is_mention(&self, roles: &[VerbUse]) -> bool {
-        let says = self.tokens().any(|(_, token)| !token.quoted && token.objects.contains(self.mention));
+        let says = self
+            .tokens()
+            .any(|(_, token)| !token.quoted && token.objects.contains(self.mention));
         says && !roles.iter().any(|verb| {
-            verb.reach == Reach::Instruct && verb.class != VerbClass::Light && !verb.negated && self.tokens.get(verb.token).is_some_and(|token| !token.quoted)
+            verb.reach == Reach::Instruct
+                && verb.class != VerbClass::Light
+                && !verb.negated
+                && self.tokens.get(verb.token).is_some_and(|token| !token.quoted)
         })
+    }
+
+    /// A sentence of which hardly a word is known: another language, or gibberish.
+    fn is_foreign(&self) -> bool {
+        let is_word = |index: usize| {
+            self.word(index).len() > 2
+                && self
+                    .word(index)
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte >= 0x80)
+        };
+        let plain = || {
+            self.tokens()
+                .filter(|(index, token)| !token.fixed && !token.quoted && is_word(*index))
+        };
+        let strange = plain()
+            .filter(|(_, token)| token.function == Function::Open && token.verbs.is_empty() && token.objects.is_empty())
+            .count();
+        strange >= 4 && strange * 5 >= plain().count() * 4
     }
 
     /// A word nobody knows, where an instruction would stand, before a word that starts a noun.
     fn is_unknown_instruction(&self, index: usize) -> bool {
-        let Some(token) = self.tokens.get(index) else { return false };
-        let plain = token.function == Function::Open && !token.fixed && !token.quoted && token.verbs.is_empty() && token.objects.is_empty();
+        let Some(token) = self.tokens.get(index) else {
+            return false;
+        };
+        let plain = token.function == Function::Open
+            && !token.fixed
+            && !token.quoted
+            && token.verbs.is_empty()
+            && token.objects.is_empty();
         let letters = self.word(index).len() > 2 && self.word(index).bytes().all(|byte| byte.is_ascii_alphabetic());
         let leads = index == self.first
-            || index.checked_sub(1).is_some_and(|before| matches!(self.function(before), Function::Polite | Function::Then) || (self.function(before) == Function::And && before > self.first));
-        let object = self.tokens.get(index + 1).filter(|next| next.before == Break::None).is_some_and(|next| {
-            matches!(next.function, Function::Determiner | Function::Pronoun) || (matches!(next.function, Function::Beneficiary) && index == self.first)
-        });
+            || index.checked_sub(1).is_some_and(|before| {
+                matches!(self.function(before), Function::Polite | Function::Then)
+                    || (self.function(before) == Function::And && before > self.first)
+            });
+        let object = self
+            .tokens
+            .get(index + 1)
+            .filter(|next| next.before == Break::None)
+            .is_some_and(|next| {
+                matches!(next.function, Function::Determiner | Function::Pronoun)
+                    || (matches!(next.function, Function::Beneficiary) && index == self.first)
+            });
         plain && letters && leads && object && index + 1 < self.last
     }
 }
@@ -217,13 +300,30 @@ impl Sentence<'_> {
 impl Clause {
     fn new(first: usize, asked: bool) -> Self {
         let frame = if asked { Frame::Asked } else { Frame::Stated };
-        Self { first, last: first, frame, verbs: Vec::new(), objects: ConceptSet::EMPTY, unknown: None }
+        Self {
+            first,
+            last: first,
+            frame,
+            verbs: Vec::new(),
+            objects: ConceptSet::EMPTY,
+            unknown: None,
+        }
     }
 
     /// A clause that is one command line.
     pub fn of_command(concepts: ConceptSet) -> Self {
-        let verb = VerbUse { concepts, class: VerbClass::Acting, reach: Reach::Instruct, negated: false, token: 0 };
-        Self { frame: Frame::Instructed, verbs: vec![verb], ..Self::new(0, false) }
+        let verb = VerbUse {
+            concepts,
+            class: VerbClass::Acting,
+            reach: Reach::Instruct,
+            negated: false,
+            token: 0,
+        };
+        Self {
+            frame: Frame::Instructed,
+            verbs: vec![verb],
+            ..Self::new(0, false)
+        }
     }
 
     /// How directly the clause speaks when no verb is looked at.

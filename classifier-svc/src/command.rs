@@ -66,7 +66,9 @@ enum Kind {
 
 /// Defines the concepts of commands.
 pub fn define(builder: &mut VocabularyBuilder) -> Result<(), VocabularyError> {
-    CONCEPTS.iter().try_for_each(|(name, class)| builder.define(name, Some(*class)).map(|_| ()))
+    CONCEPTS
+        .iter()
+        .try_for_each(|(name, class)| builder.define(name, Some(*class)).map(|_| ()))
 }
 
 // === impl Commands ===
@@ -74,7 +76,10 @@ pub fn define(builder: &mut VocabularyBuilder) -> Result<(), VocabularyError> {
 impl Commands {
     /// Binds the names to a vocabulary.
     pub fn new(names: &CommandNames, vocabulary: &Vocabulary) -> Self {
-        let concepts: HashMap<_, _> = CONCEPTS.iter().filter_map(|(name, _)| Some((*name, vocabulary.concept(name)?))).collect();
+        let concepts: HashMap<_, _> = CONCEPTS
+            .iter()
+            .filter_map(|(name, _)| Some((*name, vocabulary.concept(name)?)))
+            .collect();
         let id = |name: &str| concepts.get(name).copied().unwrap_or_default();
         let kinds = [
             (&names.read, Kind::Plain(id("command.read"))),
@@ -85,7 +90,10 @@ impl Commands {
             (&names.interpreter, Kind::Interpreter(id("command.interpreter"))),
             (&names.wrapper, Kind::Wrapper(id("command.privilege"))),
         ];
-        let names = kinds.into_iter().flat_map(|(list, kind)| list.iter().map(move |name| (name.as_str().into(), kind))).collect();
+        let names = kinds
+            .into_iter()
+            .flat_map(|(list, kind)| list.iter().map(move |name| (name.as_str().into(), kind)))
+            .collect();
         Self { names, concepts }
     }
 
@@ -93,16 +101,23 @@ impl Commands {
     pub fn mark(&self, text: &str, tokens: &mut [Token]) {
         let mut index = 0;
         while let Some(token) = tokens.get(index).copied() {
-            let rest = segment(text, token.start);
             let word = text.get(token.start..token.end).unwrap_or_default();
+            let named = self.names.contains_key(word);
+            if !named && !sql::begins(word) {
+                index += 1;
+                continue;
+            }
+            let rest = segment(text, token.start);
             let found = sql::statement(rest, word)
                 .map(|(name, length)| (ConceptSet::of(self.id(name)), length))
-                .or_else(|| self.names.contains_key(word).then(|| self.line(rest, leads(text, tokens, index)))?);
+                .or_else(|| named.then(|| self.line(rest, leads(text, tokens, index)))?);
             let Some((concepts, length)) = found else {
                 index += 1;
                 continue;
             };
-            let end = tokens.partition_point(|other| other.start < token.start + length).max(index + 1);
+            let end = tokens
+                .partition_point(|other| other.start < token.start + length)
+                .max(index + 1);
             self.put(tokens.get_mut(index..end).unwrap_or_default(), concepts);
             index = end;
         }
@@ -110,10 +125,12 @@ impl Commands {
 
     /// What a string that is known to be a command line does.
     pub fn judge(&self, line: &str) -> ConceptSet {
-        line.lines().filter(|line| !line.trim().is_empty()).fold(ConceptSet::EMPTY, |mut all, line| {
-            all.extend(self.parts(line.trim()));
-            all
-        })
+        line.lines()
+            .filter(|line| !line.trim().is_empty())
+            .fold(ConceptSet::EMPTY, |mut all, line| {
+                all.extend(self.parts(line.trim()));
+                all
+            })
     }
 
     fn id(&self, name: &str) -> ConceptId {
@@ -121,10 +138,15 @@ impl Commands {
     }
 
     fn put(&self, tokens: &mut [Token], concepts: ConceptSet) {
-        let reads = concepts == ConceptSet::of(self.id("command.read")) || concepts == ConceptSet::of(self.id("sql.read"));
+        let reads =
+            concepts == ConceptSet::of(self.id("command.read")) || concepts == ConceptSet::of(self.id("sql.read"));
         for token in tokens.iter_mut() {
             token.fixed = true;
-            token.before = if token.before == Break::Sentence { Break::Comma } else { token.before };
+            token.before = if token.before == Break::Sentence {
+                Break::Comma
+            } else {
+                token.before
+            };
         }
         if let Some(first) = tokens.first_mut() {
             first.fixed = false;
@@ -139,15 +161,24 @@ impl Commands {
     fn line(&self, rest: &str, leads: bool) -> Option<(ConceptSet, usize)> {
         let (_, arguments) = rest.split_once(' ')?;
         let argument = arguments.split_whitespace().next()?;
-        let flag = argument.starts_with('-') && argument.bytes().nth(1).is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        let flag = argument.starts_with('-')
+            && argument
+                .as_bytes()
+                .get(1)
+                .is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'-');
         if !leads {
             return (flag || argument.contains("://")).then(|| (self.parts(rest), rest.len()));
         }
         let shaped = flag
             || argument.contains('/')
             || argument.starts_with(['~', '$', '*', '|', '>', '.'])
-            || argument.split('.').next_back().is_some_and(|ending| ending != argument && (1..=4).contains(&ending.len()))
-            || self.names.contains_key(argument) && arguments.contains([' ', '/']) && matches!(rest.split(' ').next(), Some("sudo" | "doas" | "env" | "nohup"));
+            || argument
+                .split('.')
+                .next_back()
+                .is_some_and(|ending| ending != argument && (1..=4).contains(&ending.len()))
+            || self.names.contains_key(argument)
+                && arguments.contains([' ', '/'])
+                && matches!(rest.split(' ').next(), Some("sudo" | "doas" | "env" | "nohup"));
         shaped.then(|| (self.parts(rest), rest.len()))
     }
 
@@ -156,7 +187,9 @@ impl Commands {
         let mut concepts = ConceptSet::EMPTY;
         let mut fetched = false;
         for part in line.split(['|', ';', '&', '\n', '`']).flat_map(|part| part.split("$(")) {
-            let Some(kind) = self.command(part, &mut concepts) else { continue };
+            let Some(kind) = self.command(part, &mut concepts) else {
+                continue;
+            };
             match kind {
                 Kind::Interpreter(_) if fetched => concepts.insert(self.id("command.pipe-to-shell")),
                 Kind::Network(_) => fetched = true,
@@ -171,9 +204,13 @@ impl Commands {
 
     /// The command that a part runs, behind its wrappers and assignments.
     fn command(&self, part: &str, concepts: &mut ConceptSet) -> Option<Kind> {
-        let words = part.split_whitespace().map(|word| word.trim_matches(['(', ')', '\'', '"', '{', '}']));
+        let words = part
+            .split_whitespace()
+            .map(|word| word.trim_matches(['(', ')', '\'', '"', '{', '}']));
         for word in words.filter(|word| !word.is_empty()) {
-            let assignment = word.split_once('=').is_some_and(|(name, _)| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'));
+            let assignment = word
+                .split_once('=')
+                .is_some_and(|(name, _)| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'));
             if assignment || word.starts_with('-') {
                 continue;
             }
@@ -196,20 +233,42 @@ impl Commands {
     }
 }
 
+/// How much of a command line is looked at.
+const MAX_LINE: usize = 2048;
+
 /// Whether a word stands where a command line would begin.
 fn leads(text: &str, tokens: &[Token], index: usize) -> bool {
     let starts = tokens.get(index).is_some_and(|token| token.before != Break::None);
     let before = index.checked_sub(1).and_then(|before| tokens.get(before));
     starts
-        || before.and_then(|token| text.get(token.start..token.end)).is_none_or(|word| {
-            matches!(word, "run" | "running" | "execute" | "executing" | "exec" | "command" | "type" | "and" | "then" | "using" | "with")
-        })
+        || before
+            .and_then(|token| text.get(token.start..token.end))
+            .is_none_or(|word| {
+                matches!(
+                    word,
+                    "run"
+                        | "running"
+                        | "execute"
+                        | "executing"
+                        | "exec"
+                        | "command"
+                        | "type"
+                        | "and"
+                        | "then"
+                        | "using"
+                        | "with"
+                )
+            })
 }
 
 /// The rest of the line that begins at `start`, up to a closing quotation mark if it began in one.
 fn segment(text: &str, start: usize) -> &str {
-    let rest = text.get(start..).unwrap_or_default();
+    let end = text.floor_char_boundary(start.saturating_add(MAX_LINE));
+    let rest = text.get(start..end).unwrap_or_default();
     let line = rest.find('\n').and_then(|end| rest.get(..end)).unwrap_or(rest);
-    let quote = text.get(..start).and_then(|before| before.chars().next_back()).filter(|before| matches!(before, '\'' | '"'));
+    let quote = text
+        .get(..start)
+        .and_then(|before| before.chars().next_back())
+        .filter(|before| matches!(before, '\'' | '"'));
     quote.and_then(|quote| line.split(quote).next()).unwrap_or(line)
 }

@@ -46,7 +46,9 @@ impl ConceptSet {
 
     /// Whether the concept is in the set.
     pub fn contains(self, id: ConceptId) -> bool {
-        self.0.get(usize::from(id >> 6)).is_some_and(|word| word & (1 << (id & 63)) != 0)
+        self.0
+            .get(usize::from(id >> 6))
+            .is_some_and(|word| word & (1 << (id & 63)) != 0)
     }
 
     /// Whether the two sets share a concept.

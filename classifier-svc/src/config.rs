@@ -15,7 +15,12 @@ pub struct Config {
     pub node: NodeConfig,
 
     /// Ed25519 private key (PKCS#8 PEM) that signs verdicts
-    #[arg(long, env = "COUNTERSIGN_CLASSIFIER_SIGNING_KEY_FILE", value_name = "FILE", help_heading = "Verdicts")]
+    #[arg(
+        long,
+        env = "COUNTERSIGN_CLASSIFIER_SIGNING_KEY_FILE",
+        value_name = "FILE",
+        help_heading = "Verdicts"
+    )]
     pub signing_key_file: PathBuf,
 
     /// Issuer of verdicts, as approval-svc knows it
@@ -29,7 +34,12 @@ pub struct Config {
     pub issuer: String,
 
     /// Policy: a YAML file, or a folder of them. Without it the built-in policy is used
-    #[arg(long, env = "COUNTERSIGN_CLASSIFIER_POLICY_FILE", value_name = "PATH", help_heading = "Policy")]
+    #[arg(
+        long,
+        env = "COUNTERSIGN_CLASSIFIER_POLICY_FILE",
+        value_name = "PATH",
+        help_heading = "Policy"
+    )]
     pub policy_file: Option<PathBuf>,
 }
 

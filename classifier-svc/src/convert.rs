@@ -11,8 +11,8 @@ use warrant::Action;
 
 use crate::{
     assessment::{Disposition, Fact, RuleMatch, Span},
-    clause::Frame,
     classifier::Classifier,
+    clause::Frame,
     error::{ClassifyError, DOMAIN},
     rule::Risk,
     verdict::SignedAssessment,
@@ -41,7 +41,11 @@ pub(crate) fn check_requester(action: &Action, person: &Person) -> Result<(), Cl
 }
 
 /// A classification on the wire.
-pub(crate) fn classification_to_proto(action: &Action, signed: SignedAssessment, classifier: &Classifier) -> wire::Classification {
+pub(crate) fn classification_to_proto(
+    action: &Action,
+    signed: SignedAssessment,
+    classifier: &Classifier,
+) -> wire::Classification {
     let assessment = signed.assessment;
     wire::Classification {
         risk: risk_to_proto(assessment.risk.into()).into(),
@@ -50,7 +54,12 @@ pub(crate) fn classification_to_proto(action: &Action, signed: SignedAssessment,
         safe_alternative: assessment.alternative.unwrap_or_default(),
         views: assessment.views.iter().map(|view| (*view).to_owned()).collect(),
         rules: assessment.matches.into_iter().map(rule_to_proto).collect(),
-        facts: assessment.facts.iter().zip(0..).flat_map(|(fact, clause)| facts_to_proto(fact, clause)).collect(),
+        facts: assessment
+            .facts
+            .iter()
+            .zip(0..)
+            .flat_map(|(fact, clause)| facts_to_proto(fact, clause))
+            .collect(),
         confidence: assessment.confidence,
         policy_digest: format!("sha256:{}", assessment.policy),
         policy_version: classifier.policy().version.clone(),
@@ -73,7 +82,10 @@ fn rule_to_proto(found: RuleMatch) -> wire::RuleMatch {
 
 fn span_to_proto(span: Span) -> wire::Span {
     let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-    wire::Span { start_byte: offset(span.start), end_byte: offset(span.end) }
+    wire::Span {
+        start_byte: offset(span.start),
+        end_byte: offset(span.end),
+    }
 }
 
 fn facts_to_proto(fact: &Fact, clause: u32) -> Vec<wire::Fact> {
@@ -86,7 +98,12 @@ fn facts_to_proto(fact: &Fact, clause: u32) -> Vec<wire::Fact> {
     let verbs = fact.verbs.iter().map(|verb| ("verb", verb.as_ref()));
     let objects = fact.objects.iter().map(|object| ("object", object.as_ref()));
     let all = std::iter::once(("frame", frame)).chain(verbs).chain(objects);
-    all.map(|(kind, value)| wire::Fact { clause, kind: kind.to_owned(), value: value.to_owned() }).collect()
+    all.map(|(kind, value)| wire::Fact {
+        clause,
+        kind: kind.to_owned(),
+        value: value.to_owned(),
+    })
+    .collect()
 }
 
 impl From<Risk> for warrant::Risk {

@@ -61,6 +61,9 @@ pub fn build(config: &Config, node: &Node) -> Result<Part, BoxError> {
     let key = SigningKey::from_pkcs8_pem(chassis::secret::read(&config.signing_key_file)?.expose_secret())?;
     let judge = Judge::new(classifier, Signer::new(&config.issuer, key));
     Part::builder(node)
-        .grpc(ClassificationServiceServer::new(ClassificationApi::new(judge, node.clock())))
+        .grpc(ClassificationServiceServer::new(ClassificationApi::new(
+            judge,
+            node.clock(),
+        )))
         .build()
 }

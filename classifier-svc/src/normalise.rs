@@ -39,9 +39,17 @@ pub struct Views {
 /// Makes all views of a text.
 pub fn normalise(raw: &str, vocabulary: &Vocabulary) -> Views {
     if raw.len() > MAX_TEXT_BYTES {
-        return Views { views: Vec::new(), held: Some("it is longer than the classifier reads"), disguised: false };
+        return Views {
+            views: Vec::new(),
+            held: Some("it is longer than the classifier reads"),
+            disguised: false,
+        };
     }
-    let mut views = Views { views: vec![fold::fold(raw)], held: None, disguised: !raw.is_ascii() && fold::is_disguised(raw) };
+    let mut views = Views {
+        views: vec![fold::fold(raw)],
+        held: None,
+        disguised: !raw.is_ascii() && fold::is_disguised(raw),
+    };
     views.decode(raw);
     views.respell(vocabulary);
     views
@@ -56,7 +64,11 @@ impl View {
 
     fn mapped(name: &'static str, text: String, mut map: Vec<u32>, end: usize) -> Self {
         map.push(u32::try_from(end).unwrap_or(u32::MAX));
-        Self { name, text, map: Some(map) }
+        Self {
+            name,
+            text,
+            map: Some(map),
+        }
     }
 
     /// Where a byte range of this view lies in the raw text.
@@ -74,7 +86,10 @@ impl View {
 
     /// A view derived from this one: `map` holds offsets into this view.
     fn derive(&self, name: &'static str, text: String, map: Vec<u32>) -> Self {
-        let raw = map.into_iter().map(|at| u32::try_from(self.raw_offset(at as usize)).unwrap_or(u32::MAX)).collect();
+        let raw = map
+            .into_iter()
+            .map(|at| u32::try_from(self.raw_offset(at as usize)).unwrap_or(u32::MAX))
+            .collect();
         Self::mapped(name, text, raw, self.raw_offset(self.text.len()))
     }
 }
@@ -86,14 +101,18 @@ impl Views {
     fn decode(&mut self, raw: &str) {
         let mut current = View::identity("decoded", raw.to_owned());
         for _ in 0..MAX_DECODE_DEPTH {
-            let Some((text, map)) = decode::decode(&current.text) else { return };
+            let Some((text, map)) = decode::decode(&current.text) else {
+                return;
+            };
             if text.len() > MAX_TEXT_BYTES {
                 self.held = Some("what it encodes is longer than the classifier reads");
                 return;
             }
             current = current.derive("decoded", text, map);
             let folded = fold::fold(&current.text);
-            let offsets = (0..folded.text.len()).map(|at| u32::try_from(folded.raw_offset(at)).unwrap_or(u32::MAX)).collect();
+            let offsets = (0..folded.text.len())
+                .map(|at| u32::try_from(folded.raw_offset(at)).unwrap_or(u32::MAX))
+                .collect();
             self.views.push(current.derive("decoded", folded.text, offsets));
         }
         if decode::decode(&current.text).is_some() {

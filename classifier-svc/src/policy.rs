@@ -6,8 +6,8 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    clause::Entities,
     classifier::Classifier,
+    clause::Entities,
     command::{self, CommandNames, Commands},
     rule::{Context, Risk, RuleSpec, Rules},
     vocabulary::{VerbClass, Vocabulary, VocabularyBuilder, VocabularyError},
@@ -125,23 +125,41 @@ impl Policy {
 
     /// Reads a policy file, or all `.yaml` files of a folder.
     pub fn open(path: &Path) -> Result<Self, PolicyError> {
-        let failed = |source| PolicyError::Read { path: path.display().to_string(), source };
+        let failed = |source| PolicyError::Read {
+            path: path.display().to_string(),
+            source,
+        };
         let mut paths = vec![path.to_path_buf()];
         if path.is_dir() {
-            let entries = std::fs::read_dir(path).map_err(failed)?.collect::<Result<Vec<_>, _>>().map_err(failed)?;
-            paths = entries.into_iter().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|ending| ending == "yaml")).collect();
+            let entries = std::fs::read_dir(path)
+                .map_err(failed)?
+                .collect::<Result<Vec<_>, _>>()
+                .map_err(failed)?;
+            paths = entries
+                .into_iter()
+                .map(|entry| entry.path())
+                .filter(|path| path.extension().is_some_and(|ending| ending == "yaml"))
+                .collect();
             paths.sort();
         }
         let mut files = Vec::new();
         for path in paths {
-            let failed = |source| PolicyError::Read { path: path.display().to_string(), source };
+            let failed = |source| PolicyError::Read {
+                path: path.display().to_string(),
+                source,
+            };
             if std::fs::metadata(&path).map_err(failed)?.len() > MAX_POLICY_BYTES as u64 {
                 return Err(PolicyError::TooLarge);
             }
-            let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+            let name = path
+                .file_name()
+                .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
             files.push((name, std::fs::read_to_string(&path).map_err(failed)?));
         }
-        let borrowed: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+        let borrowed: Vec<(&str, &str)> = files
+            .iter()
+            .map(|(name, text)| (name.as_str(), text.as_str()))
+            .collect();
         Self::parse(&borrowed)
     }
 
@@ -152,7 +170,10 @@ impl Policy {
         }
         let mut whole = PolicyFile::default();
         for (file, text) in files {
-            let part = serde_saphyr::from_str(text).map_err(|error| PolicyError::Parse { file: (*file).to_owned(), message: error.to_string() })?;
+            let part = serde_saphyr::from_str(text).map_err(|error| PolicyError::Parse {
+                file: (*file).to_owned(),
+                message: error.to_string(),
+            })?;
             whole.merge(part)?;
         }
         whole.compile(digest(files))
@@ -161,8 +182,17 @@ impl Policy {
     /// Checks the policy against its own tests.
     pub(crate) fn check(classifier: &Classifier) -> Result<(), PolicyError> {
         let context = Context::default();
-        let failures: Vec<String> = classifier.policy().tests.iter().filter_map(|test| test.failure(classifier, &context)).collect();
-        if failures.is_empty() { Ok(()) } else { Err(PolicyError::Tests(TestFailures(failures))) }
+        let failures: Vec<String> = classifier
+            .policy()
+            .tests
+            .iter()
+            .filter_map(|test| test.failure(classifier, &context))
+            .collect();
+        if failures.is_empty() {
+            Ok(())
+        } else {
+            Err(PolicyError::Tests(TestFailures(failures)))
+        }
     }
 
     /// How many rules it has.
@@ -183,8 +213,17 @@ impl PolicyTest {
         let assessment = classifier.assess_text(&self.text, context);
         let ruled = self.rule.as_ref().is_none_or(|rule| assessment.rules.contains(rule));
         (assessment.risk != self.risk || !ruled).then(|| {
-            let rule = self.rule.as_ref().map_or_else(String::new, |rule| format!(" by `{rule}`"));
-            format!("`{}` must be {}{rule} and is {} by {:?}", self.text, self.risk.as_str(), assessment.risk.as_str(), assessment.rules)
+            let rule = self
+                .rule
+                .as_ref()
+                .map_or_else(String::new, |rule| format!(" by `{rule}`"));
+            format!(
+                "`{}` must be {}{rule} and is {} by {:?}",
+                self.text,
+                self.risk.as_str(),
+                assessment.risk.as_str(),
+                assessment.rules
+            )
         })
     }
 }

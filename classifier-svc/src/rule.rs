@@ -93,7 +93,7 @@ pub struct Rule {
 /// The compiled rules of a policy, found by the verb or object that they need.
 #[derive(Debug)]
 pub struct Rules {
-    rules: Vec<Rule>,
+    all: Vec<Rule>,
     conditions: Vec<Condition>,
     by_verb: Vec<Vec<u32>>,
     by_object: Vec<Vec<u32>>,
@@ -153,36 +153,47 @@ impl Rules {
     /// Compiles rules; the error says what is wrong with which.
     pub fn compile(specs: Vec<RuleSpec>, vocabulary: &Vocabulary) -> Result<Self, String> {
         let lists = || vec![Vec::new(); usize::from(ConceptId::MAX) + 1];
-        let mut rules = Self { rules: Vec::new(), conditions: Vec::new(), by_verb: lists(), by_object: lists(), general: Vec::new(), tools: Vec::new() };
+        let mut rules = Self {
+            all: Vec::new(),
+            conditions: Vec::new(),
+            by_verb: lists(),
+            by_object: lists(),
+            general: Vec::new(),
+            tools: Vec::new(),
+        };
         for spec in specs {
             check(&spec).map_err(|problem| format!("rule `{}` {problem}", spec.id))?;
-            if rules.rules.iter().any(|rule| rule.spec.id == spec.id) {
+            if rules.all.iter().any(|rule| rule.spec.id == spec.id) {
                 return Err(format!("rule `{}` is defined twice", spec.id));
             }
             for condition in &spec.when {
-                let compiled = Condition::compile(rules.rules.len(), condition, vocabulary)
+                let compiled = Condition::compile(rules.all.len(), condition, vocabulary)
                     .map_err(|problem| format!("rule `{}` {problem}", spec.id))?;
                 rules.index(compiled);
             }
-            let reach = spec.reach.unwrap_or(if spec.risk == Risk::Red { Reach::Imply } else { Reach::Instruct });
-            rules.rules.push(Rule { spec, reach });
+            let reach = spec.reach.unwrap_or(if spec.risk == Risk::Red {
+                Reach::Imply
+            } else {
+                Reach::Instruct
+            });
+            rules.all.push(Rule { spec, reach });
         }
         Ok(rules)
     }
 
     /// The rules.
     pub fn get(&self, rule: usize) -> Option<&RuleSpec> {
-        self.rules.get(rule).map(|rule| &rule.spec)
+        self.all.get(rule).map(|rule| &rule.spec)
     }
 
     /// How many rules there are.
     pub fn len(&self) -> usize {
-        self.rules.len()
+        self.all.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.rules.is_empty()
+        self.all.is_empty()
     }
 
     /// Every rule that matches a verb of a clause.
@@ -190,9 +201,15 @@ impl Rules {
         if verb.negated {
             return;
         }
-        let by_name = verb.concepts.iter().filter_map(|concept| self.by_verb.get(usize::from(concept))).flatten();
+        let by_name = verb
+            .concepts
+            .iter()
+            .filter_map(|concept| self.by_verb.get(usize::from(concept)))
+            .flatten();
         for condition in by_name.chain(&self.general) {
-            let Some(condition) = self.conditions.get(*condition as usize) else { continue };
+            let Some(condition) = self.conditions.get(*condition as usize) else {
+                continue;
+            };
             let named = !condition.verb.is_empty() || condition.class == Some(verb.class);
             if named && self.reaches(condition, verb.reach, subject) && condition.holds(subject) {
                 found(condition.matched(subject, verb.concepts));
@@ -202,10 +219,20 @@ impl Rules {
 
     /// Every rule without a verb that matches a clause.
     pub fn match_clause(&self, subject: Subject<'_>, mut found: impl FnMut(Match)) {
-        let by_object = subject.clause.objects.iter().filter_map(|concept| self.by_object.get(usize::from(concept))).flatten();
+        let by_object = subject
+            .clause
+            .objects
+            .iter()
+            .filter_map(|concept| self.by_object.get(usize::from(concept)))
+            .flatten();
         for condition in by_object.chain(&self.general) {
-            let Some(condition) = self.conditions.get(*condition as usize) else { continue };
-            if condition.class.is_none() && self.reaches(condition, subject.clause.reach(), subject) && condition.holds(subject) {
+            let Some(condition) = self.conditions.get(*condition as usize) else {
+                continue;
+            };
+            if condition.class.is_none()
+                && self.reaches(condition, subject.clause.reach(), subject)
+                && condition.holds(subject)
+            {
                 found(condition.matched(subject, ConceptSet::EMPTY));
             }
         }
@@ -213,9 +240,16 @@ impl Rules {
 
     /// Every rule that speaks of the called tool alone.
     pub fn match_tool(&self, context: &Context, mut found: impl FnMut(Match)) {
-        for condition in self.tools.iter().filter_map(|condition| self.conditions.get(*condition as usize)) {
+        for condition in self
+            .tools
+            .iter()
+            .filter_map(|condition| self.conditions.get(*condition as usize))
+        {
             if condition.in_context(context) {
-                found(Match { rule: condition.rule, because: ConceptSet::EMPTY });
+                found(Match {
+                    rule: condition.rule,
+                    because: ConceptSet::EMPTY,
+                });
             }
         }
     }
@@ -223,18 +257,19 @@ impl Rules {
     fn reaches(&self, condition: &Condition, reach: Reach, subject: Subject<'_>) -> bool {
         match condition.frame {
             Some(frame) => subject.clause.frame == frame,
-            None => self.rules.get(condition.rule).is_some_and(|rule| reach <= rule.reach),
+            None => self.all.get(condition.rule).is_some_and(|rule| reach <= rule.reach),
         }
     }
 
     fn index(&mut self, condition: Condition) {
         let at = u32::try_from(self.conditions.len()).unwrap_or(u32::MAX);
         let [object, ..] = condition.needs;
+        let verbless = condition.class.is_none() && condition.verb.is_empty();
         if !condition.verb.is_empty() {
-            condition.verb.iter().filter_map(|id| Some(usize::from(id))).for_each(|id| self.by_verb.get_mut(id).into_iter().for_each(|list| list.push(at)));
-        } else if condition.class.is_none() && !object.is_empty() {
-            object.iter().for_each(|id| self.by_object.get_mut(usize::from(id)).into_iter().for_each(|list| list.push(at)));
-        } else if condition.class.is_none() && condition.frame.is_none() {
+            enter(&mut self.by_verb, condition.verb, at);
+        } else if verbless && !object.is_empty() {
+            enter(&mut self.by_object, object, at);
+        } else if verbless && condition.frame.is_none() {
             self.tools.push(at);
         } else {
             self.general.push(at);
@@ -247,18 +282,39 @@ impl Rules {
 
 impl Condition {
     fn compile(rule: usize, spec: &ConditionSpec, vocabulary: &Vocabulary) -> Result<Self, String> {
-        let set = |names: &[String]| vocabulary.set(names).map_err(|name| format!("names the unknown concept `{name}`"));
+        let set = |names: &[String]| {
+            vocabulary
+                .set(names)
+                .map_err(|name| format!("names the unknown concept `{name}`"))
+        };
         let verb = set(&spec.verb)?;
         if let Some(noun) = verb.iter().find(|concept| vocabulary.class(*concept).is_none()) {
-            return Err(format!("uses `{}` as a verb, which is an object", vocabulary.name(noun)));
+            return Err(format!(
+                "uses `{}` as a verb, which is an object",
+                vocabulary.name(noun)
+            ));
         }
         let needs = [set(&spec.object)?, set(&spec.with)?, set(&spec.also)?];
-        let speaks = !verb.is_empty() || spec.class.is_some() || !spec.object.is_empty() || spec.frame.is_some() || !spec.tool.is_empty();
+        let speaks = !verb.is_empty()
+            || spec.class.is_some()
+            || !spec.object.is_empty()
+            || spec.frame.is_some()
+            || !spec.tool.is_empty();
         if !speaks {
             return Err("has a condition without verb, class, object, frame or tool".to_owned());
         }
         let (without, context) = (set(&spec.without)?, set(&spec.context)?);
-        Ok(Self { rule, verb, class: spec.class, needs, without, context, frame: spec.frame, tool: spec.tool.clone(), group: spec.group.clone() })
+        Ok(Self {
+            rule,
+            verb,
+            class: spec.class,
+            needs,
+            without,
+            context,
+            frame: spec.frame,
+            tool: spec.tool.clone(),
+            group: spec.group.clone(),
+        })
     }
 
     fn holds(&self, subject: Subject<'_>) -> bool {
@@ -270,7 +326,11 @@ impl Condition {
     }
 
     fn in_context(&self, context: &Context) -> bool {
-        let tool = self.tool.is_empty() || context.tool.as_deref().is_some_and(|name| self.tool.iter().any(|glob| fits(glob, name)));
+        let tool = self.tool.is_empty()
+            || context
+                .tool
+                .as_deref()
+                .is_some_and(|name| self.tool.iter().any(|glob| fits(glob, name)));
         tool && (self.group.is_empty() || self.group.iter().any(|group| context.groups.contains(group)))
     }
 
@@ -284,13 +344,27 @@ impl Condition {
         if !self.context.intersects(subject.clause.objects) {
             because.extend(self.context);
         }
-        Match { rule: self.rule, because }
+        Match {
+            rule: self.rule,
+            because,
+        }
+    }
+}
+
+/// Notes a condition under each of the concepts.
+fn enter(lists: &mut [Vec<u32>], concepts: ConceptSet, condition: u32) {
+    for concept in concepts.iter() {
+        if let Some(list) = lists.get_mut(usize::from(concept)) {
+            list.push(condition);
+        }
     }
 }
 
 /// Whether a name fits a pattern in which a final `*` stands for any rest.
 fn fits(pattern: &str, name: &str) -> bool {
-    pattern.strip_suffix('*').map_or(pattern == name, |prefix| name.starts_with(prefix))
+    pattern
+        .strip_suffix('*')
+        .map_or(pattern == name, |prefix| name.starts_with(prefix))
 }
 
 fn check(spec: &RuleSpec) -> Result<(), &'static str> {
@@ -300,7 +374,10 @@ fn check(spec: &RuleSpec) -> Result<(), &'static str> {
     if spec.when.is_empty() {
         return Err("has no condition");
     }
-    if [&spec.id, &spec.title, &spec.category, &spec.reason].iter().any(|text| text.trim().is_empty()) {
+    if [&spec.id, &spec.title, &spec.category, &spec.reason]
+        .iter()
+        .any(|text| text.trim().is_empty())
+    {
         return Err("lacks an id, title, category or reason");
     }
     Ok(())

@@ -25,7 +25,10 @@ pub struct ToolCall {
 impl ToolCall {
     /// Takes a call apart. Arguments that are no JSON are held.
     pub fn parse(tool: &str, arguments_json: &str) -> Self {
-        let mut call = Self { tool: tool.to_owned(), ..Self::default() };
+        let mut call = Self {
+            tool: tool.to_owned(),
+            ..Self::default()
+        };
         match serde_json::from_str::<Value>(arguments_json) {
             Ok(arguments) => call.collect("", &arguments, 0),
             Err(_) if arguments_json.trim().is_empty() => {}
@@ -42,7 +45,9 @@ impl ToolCall {
         match value {
             Value::String(text) => self.add(name, text),
             Value::Array(items) => items.iter().for_each(|item| self.collect(name, item, depth + 1)),
-            Value::Object(fields) => fields.iter().for_each(|(name, value)| self.collect(name, value, depth + 1)),
+            Value::Object(fields) => fields
+                .iter()
+                .for_each(|(name, value)| self.collect(name, value, depth + 1)),
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
     }

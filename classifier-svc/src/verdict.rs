@@ -11,7 +11,7 @@ use warrant::{Action, Operation, Signer, VERDICT_AUDIENCE, Verdict, numeric_date
 use crate::{assessment::Assessment, classifier::Classifier, error::ClassifyError, rule::Context, tool::ToolCall};
 
 /// How long a verdict can be acted on.
-pub const LIFETIME: Duration = Duration::from_secs(60);
+pub const LIFETIME: Duration = Duration::from_mins(1);
 /// How many rule ids a verdict names, the gravest first; its size is bounded.
 const MAX_RULES: usize = 32;
 
@@ -52,22 +52,31 @@ impl Judge {
     }
 
     /// Judges one action of a requester in these groups.
-    pub fn judge(&self, action: &Action, groups: &BTreeSet<String>, now: SystemTime) -> Result<SignedAssessment, ClassifyError> {
+    pub fn judge(
+        &self,
+        action: &Action,
+        groups: &BTreeSet<String>,
+        now: SystemTime,
+    ) -> Result<SignedAssessment, ClassifyError> {
         let assessment = self.assess(action, groups);
         let verdict = self.verdict(action, groups, &assessment, now);
         let expires = SystemTime::UNIX_EPOCH + Duration::from_secs(verdict.exp);
-        Ok(SignedAssessment { jws: self.signer.sign(&verdict)?, assessment, expires })
+        Ok(SignedAssessment {
+            jws: self.signer.sign(&verdict)?,
+            assessment,
+            expires,
+        })
     }
 
     fn assess(&self, action: &Action, groups: &BTreeSet<String>) -> Assessment {
         let groups: Vec<String> = groups.iter().cloned().collect();
         match &action.operation {
-            Operation::Instruction { instruction } => {
-                self.classifier.assess_text(instruction, &Context { tool: None, groups })
-            }
-            Operation::ToolCall { tool, arguments_json } => {
-                self.classifier.assess_tool(&ToolCall::parse(tool, arguments_json), &groups)
-            }
+            Operation::Instruction { instruction } => self
+                .classifier
+                .assess_text(instruction, &Context { tool: None, groups }),
+            Operation::ToolCall { tool, arguments_json } => self
+                .classifier
+                .assess_tool(&ToolCall::parse(tool, arguments_json), &groups),
         }
     }
 

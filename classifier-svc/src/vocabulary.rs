@@ -142,7 +142,14 @@ impl VocabularyBuilder {
         for term in terms {
             check_term(name, term)?;
             for (text, form) in inflect::verb_forms(term) {
-                self.add(text, Meaning { concept, verb: Some(class), form });
+                self.add(
+                    text,
+                    Meaning {
+                        concept,
+                        verb: Some(class),
+                        form,
+                    },
+                );
             }
         }
         Ok(())
@@ -150,7 +157,10 @@ impl VocabularyBuilder {
 
     /// Defines an object with the plurals of its terms. A built-in concept may be given terms.
     pub fn object(&mut self, name: &str, terms: &[String]) -> Result<(), VocabularyError> {
-        let known = BUILT_IN.contains(&name).then(|| self.by_name.get(name).copied()).flatten();
+        let known = BUILT_IN
+            .contains(&name)
+            .then(|| self.by_name.get(name).copied())
+            .flatten();
         let concept = match known {
             Some(concept) => concept,
             None => self.define(name, None)?,
@@ -158,7 +168,14 @@ impl VocabularyBuilder {
         for term in terms {
             check_term(name, term)?;
             for text in inflect::noun_forms(term).into_iter().flat_map(joinings) {
-                self.add(text, Meaning { concept, verb: None, form: Form::Base });
+                self.add(
+                    text,
+                    Meaning {
+                        concept,
+                        verb: None,
+                        form: Form::Base,
+                    },
+                );
             }
         }
         Ok(())
@@ -170,14 +187,36 @@ impl VocabularyBuilder {
             .match_kind(MatchKind::Standard)
             .kind(Some(AhoCorasickKind::ContiguousNFA))
             .build(self.terms.keys())?;
-        let words = self.terms.keys().flat_map(|term| term.split([' ', '-'])).map(Box::from).collect();
-        let terms = self.terms.into_iter().map(|(text, meanings)| Term { meanings, phrase: text.contains(' ') }).collect();
-        Ok(Vocabulary { names: self.names, by_name: self.by_name, classes: self.classes, automaton, terms, words })
+        let words = self
+            .terms
+            .keys()
+            .flat_map(|term| term.split([' ', '-']))
+            .map(Box::from)
+            .collect();
+        let terms = self
+            .terms
+            .into_iter()
+            .map(|(text, meanings)| Term {
+                meanings,
+                phrase: text.contains(' '),
+            })
+            .collect();
+        Ok(Vocabulary {
+            names: self.names,
+            by_name: self.by_name,
+            classes: self.classes,
+            automaton,
+            terms,
+            words,
+        })
     }
 
     fn add(&mut self, term: String, meaning: Meaning) {
         let meanings = self.terms.entry(term).or_default();
-        if !meanings.iter().any(|known| known.concept == meaning.concept && known.verb == meaning.verb) {
+        if !meanings
+            .iter()
+            .any(|known| known.concept == meaning.concept && known.verb == meaning.verb)
+        {
             meanings.push(meaning);
         }
     }
@@ -224,10 +263,19 @@ impl Vocabulary {
     pub fn hits<'v>(&'v self, text: &'v str) -> impl Iterator<Item = Hit<'v>> {
         let bytes = text.as_bytes();
         self.automaton.find_overlapping_iter(text).filter_map(move |found| {
-            let open = found.start().checked_sub(1).and_then(|before| bytes.get(before)).is_none_or(|byte| !is_word(*byte));
+            let open = found
+                .start()
+                .checked_sub(1)
+                .and_then(|before| bytes.get(before))
+                .is_none_or(|byte| !is_word(*byte));
             let close = bytes.get(found.end()).is_none_or(|byte| !is_word(*byte));
             let term = self.terms.get(found.pattern().as_usize()).filter(|_| open && close)?;
-            Some(Hit { start: found.start(), end: found.end(), phrase: term.phrase, meanings: &term.meanings })
+            Some(Hit {
+                start: found.start(),
+                end: found.end(),
+                phrase: term.phrase,
+                meanings: &term.meanings,
+            })
         })
     }
 }
@@ -248,6 +296,16 @@ fn joinings(term: String) -> Vec<String> {
 }
 
 fn check_term(concept: &str, term: &str) -> Result<(), VocabularyError> {
-    let good = !term.trim().is_empty() && term.trim() == term && term.is_ascii() && !term.bytes().any(|byte| byte.is_ascii_uppercase());
-    if good { Ok(()) } else { Err(VocabularyError::BadTerm { concept: concept.to_owned(), term: term.to_owned() }) }
+    let good = !term.trim().is_empty()
+        && term.trim() == term
+        && term.is_ascii()
+        && !term.bytes().any(|byte| byte.is_ascii_uppercase());
+    if good {
+        Ok(())
+    } else {
+        Err(VocabularyError::BadTerm {
+            concept: concept.to_owned(),
+            term: term.to_owned(),
+        })
+    }
 }

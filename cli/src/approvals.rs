@@ -122,7 +122,7 @@ async fn cancel(args: &CancelArgs, global: &GlobalArgs, console: &mut Console<'_
     let response = response
         .map_err(|status| session.failed(PartName::Approval, &status))?
         .into_inner();
-    print(&view(response.approval)?, global, console)?;
+    print_result(&view(response.approval)?, global, console)?;
     Ok(Exit::Ok)
 }
 
@@ -151,6 +151,17 @@ fn print(approval: &ApprovalView, global: &GlobalArgs, console: &mut Console<'_>
         Format::Text => {
             let palette = console.out_palette();
             console.line(&approval.to_text(palette))
+        }
+    }
+}
+
+/// What a decision made of the approval, which was shown before.
+fn print_result(approval: &ApprovalView, global: &GlobalArgs, console: &mut Console<'_>) -> Result<(), CliError> {
+    match global.output {
+        Format::Json => console.json(approval),
+        Format::Text => {
+            let palette = console.out_palette();
+            console.line(&approval.to_line(palette))
         }
     }
 }

@@ -35,11 +35,24 @@ Examples:
   countersign trace export --run runs/4bf9… --format csv --out trace.csv
   countersign policy classify \"Transfer funds from treasury to vendor account immediately.\"";
 
+const DATA_DIR_HELP: &str = "Where `countersign up` keeps its stores, keys and identities \
+[default: countersign in $XDG_DATA_HOME or ~/.local/share]";
+
 const WHO: &str = "\
 Who you are:
-  --as NAME uses an identity of the local issuer that `countersign up` made in its data directory: alice (asks),
-  bob and dave (approvers), carol (auditors), olga (operators). Without it, a local data directory gives alice
-  for `run` and `trace`, and bob for `approvals`. For a remote deployment give --token-file and the endpoints.";
+  --as NAME is an identity of the local issuer that `countersign up` made:
+    alice        asks
+    bob, dave    decide (group approvers)
+    carol        reads everything of the tenant (group auditors)
+    olga         reconciles (group operators)
+  Left out, it is alice for `run`, `trace` and `approvals cancel`, and bob for
+  the other commands of `approvals`. Elsewhere, give --token-file and the
+  endpoints.";
+
+const RUN_JSON: &str = "\
+With --output json, each line is {\"type\": \"run\", \"run\": …} or
+{\"type\": \"output\", \"text\": …}; the last is the run in its final state.
+With --no-wait, the run alone.";
 
 /// Governs what agents do: every request is classified, decided, executed under a single-use warrant, and recorded.
 #[derive(Debug, Parser)]
@@ -56,11 +69,11 @@ pub struct Cli {
 /// Options of every command.
 #[derive(Clone, Debug, Args)]
 pub struct GlobalArgs {
-    /// Form of the results: for people, or one JSON document (JSONL for streams).
+    /// Form of results and errors: for people, or one JSON document (JSONL for streams)
     #[arg(long, global = true, value_enum, default_value_t = Format::Text, env = "COUNTERSIGN_OUTPUT", value_name = "FORM")]
     pub output: Format,
-    /// Where `countersign up` keeps its stores, keys and identities [default: $`XDG_DATA_HOME`/countersign or ~/.local/share/countersign]
-    #[arg(long, global = true, env = "COUNTERSIGN_DATA_DIR", value_name = "DIR")]
+    /// Where `countersign up` keeps its stores, keys and identities.
+    #[arg(long, help = DATA_DIR_HELP, global = true, env = "COUNTERSIGN_DATA_DIR", value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
 }
 
@@ -79,7 +92,7 @@ pub enum Command {
     /// Run all five parts in this process, on loopback, with embedded stores.
     Up(UpArgs),
     /// Submit a request and follow it to its outcome.
-    #[command(after_help = RUN_EXIT_CODES, after_long_help = format!("{WHO}\n\n{RUN_EXIT_CODES}"))]
+    #[command(after_help = RUN_EXIT_CODES, after_long_help = format!("{WHO}\n\n{RUN_JSON}\n\n{RUN_EXIT_CODES}"))]
     Run(RunArgs),
     /// See and decide what waits for people.
     #[command(after_long_help = WHO)]

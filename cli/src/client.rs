@@ -41,7 +41,6 @@ pub(crate) struct Session {
     who: Who,
     connect: ConnectArgs,
     data: Option<DataDir>,
-    endpoints: Option<Endpoints>,
 }
 
 #[derive(Debug)]
@@ -90,12 +89,10 @@ impl Session {
             (None, None) => local(default_identity, global)?,
         };
         let data = DataDir::of(global).ok();
-        let endpoints = data.as_ref().map(Endpoints::load).transpose()?.flatten();
         Ok(Self {
             who,
             connect: connect.clone(),
             data,
-            endpoints,
         })
     }
 
@@ -179,8 +176,13 @@ impl Session {
             PartName::Trace => &self.connect.endpoint_trace,
             PartName::Classifier | PartName::Executor | PartName::SimulatedApprover => &None,
         };
-        let known = self.endpoints.as_ref().and_then(|endpoints| endpoints.of(part));
-        given.as_deref().or(known).map(ToOwned::to_owned).ok_or_else(|| {
+        if let Some(url) = given {
+            return Ok(url.clone());
+        }
+        // Read each time: an instance that was started again may have other ports.
+        let endpoints = self.data.as_ref().map(Endpoints::load).transpose()?.flatten();
+        let known = endpoints.as_ref().and_then(|endpoints| endpoints.of(part));
+        known.map(ToOwned::to_owned).ok_or_else(|| {
             let place = self
                 .data
                 .as_ref()

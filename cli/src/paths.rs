@@ -3,7 +3,7 @@
 use std::{
     env, fs,
     io::{self, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -203,16 +203,19 @@ pub(crate) fn write_private(path: &Path, content: &[u8]) -> Result<(), CliError>
     file.commit()
 }
 
+/// Makes a directory and what is missing above it. One that exists is left as it is: it may be somebody else's, and
+/// each private file is private by itself.
 fn make_private_directory(path: &Path) -> io::Result<()> {
     fs::DirBuilder::new()
         .recursive(true)
         .mode(PRIVATE_DIRECTORY)
-        .create(path)?;
-    fs::set_permissions(path, fs::Permissions::from_mode(PRIVATE_DIRECTORY))
+        .create(path)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     fn mode(path: &Path) -> u32 {
@@ -231,6 +234,15 @@ mod tests {
         assert_eq!(mode(data.path()), 0o700);
         assert_eq!(mode(&data.people_key()), 0o600);
         assert_eq!(mode(data.people_key().parent().unwrap()), 0o700);
+    }
+
+    #[test]
+    fn a_directory_that_exists_is_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let data = DataDir::at(folder.path());
+        data.create().unwrap();
+        assert_eq!((mode(data.path()), mode(&data.path().join("keys"))), (0o755, 0o700));
     }
 
     #[test]

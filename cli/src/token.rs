@@ -1,6 +1,12 @@
 //! `countersign token`: tokens of the local issuer, for grpcurl and other clients.
 
-use chassis::{auth::Audience, clock::SystemClock};
+use std::sync::Arc;
+
+use chassis::{
+    PartName,
+    auth::{Audience, Credential},
+    clock::SystemClock,
+};
 use serde_json::json;
 
 use crate::{
@@ -10,6 +16,7 @@ use crate::{
     exit::Exit,
     identities::{Identities, Identity, LOCAL_TENANT, LocalIssuer},
     paths::DataDir,
+    up::SERVICES_ISSUER,
 };
 
 pub(crate) fn run(args: &TokenArgs, global: &GlobalArgs, console: &mut Console<'_>) -> Result<Exit, CliError> {
@@ -20,28 +27,41 @@ pub(crate) fn run(args: &TokenArgs, global: &GlobalArgs, console: &mut Console<'
 
 fn create(args: &CreateTokenArgs, global: &GlobalArgs, console: &mut Console<'_>) -> Result<Exit, CliError> {
     let data = DataDir::of(global)?;
-    let issuer = LocalIssuer::load(&data)?;
-    let identity = identity_of(args, &Identities::load(&data)?)?;
-    let token = issuer.token(
-        &args.subject,
-        &identity,
-        args.audience.into(),
-        args.ttl,
-        &SystemClock::default(),
-    )?;
+    let (token, ttl) = match (args.service, args.target) {
+        (Some(part), Some(target)) => (service_token(&data, part, target)?, Credential::LIFETIME),
+        _ => (person_token(&data, args)?, args.ttl),
+    };
     match global.output {
         Format::Text => console.line(&token)?,
-        Format::Json => console.json(&json!({"token": token, "expires_in_seconds": args.ttl.as_secs()}))?,
+        Format::Json => console.json(&json!({"token": token, "expires_in_seconds": ttl.as_secs()}))?,
     }
     Ok(Exit::Ok)
 }
 
+fn person_token(data: &DataDir, args: &CreateTokenArgs) -> Result<String, CliError> {
+    let issuer = LocalIssuer::load(data)?;
+    let subject = args.subject.as_deref().unwrap_or_default();
+    let identity = identity_of(args, &Identities::load(data)?)?;
+    issuer.token(subject, &identity, args.audience.into(), args.ttl, &SystemClock::default())
+}
+
+/// A token as the service itself would make it: its key lies in the data directory.
+fn service_token(data: &DataDir, part: PartName, target: PartName) -> Result<String, CliError> {
+    let unusable = |error: &dyn std::fmt::Display| CliError::new(format!("can't use the key of {part}: {error}"));
+    let pem = chassis::secret::read(&data.service_key(part))
+        .map_err(|error| unusable(&error).hint("start `countersign up` once, or give its --data-dir"))?;
+    let clock = Arc::new(SystemClock::default());
+    let credential = Credential::new(part, SERVICES_ISSUER, &pem, clock).map_err(|error| unusable(&error))?;
+    credential.token(target).map_err(|error| unusable(&error))
+}
+
 /// What is not said is taken from what the local issuer knows of the subject; of a stranger it must be said.
 fn identity_of(args: &CreateTokenArgs, identities: &Identities) -> Result<Identity, CliError> {
-    if args.subject.is_empty() {
+    let subject = args.subject.as_deref().unwrap_or_default();
+    if subject.is_empty() {
         return Err(CliError::usage("the subject must not be empty"));
     }
-    let known = identities.identities.get(&args.subject);
+    let known = identities.identities.get(subject);
     let said = args.tenant.is_some() || !args.groups.is_empty();
     let mut identity = match known {
         Some(known) => known.clone(),
@@ -51,7 +71,7 @@ fn identity_of(args: &CreateTokenArgs, identities: &Identities) -> Result<Identi
         },
         None => {
             return identities
-                .get(&args.subject)
+                .get(subject)
                 .cloned()
                 .map_err(|error| error.hint("give --tenant and --group"));
         }
@@ -84,7 +104,9 @@ mod tests {
 
     fn wanted(subject: &str, tenant: Option<&str>, groups: &[&str]) -> Result<Identity, CliError> {
         let args = CreateTokenArgs {
-            subject: subject.to_owned(),
+            subject: Some(subject.to_owned()),
+            service: None,
+            target: None,
             tenant: tenant.map(ToOwned::to_owned),
             groups: groups.iter().map(ToString::to_string).collect(),
             audience: TokenAudience::Approval,

@@ -23,6 +23,7 @@ use crate::{
     paths::DataDir,
     policy::chain,
 };
+pub(crate) use keys::SERVICES_ISSUER;
 use listeners::Listeners;
 use lock::Lock;
 use parts::Deployment;

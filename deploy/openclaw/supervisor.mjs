@@ -67,6 +67,8 @@ function writeConfig(port, token, provider, modelUrl) {
   config.gateway.auth.token = token;
   config.agents.defaults.workspace = inRun("state/workspace");
   config.logging.file = inRun("gateway.jsonl");
+  // Further agents, for those who mean it: what is shipped has one, without tools.
+  if (ENV.OPENCLAW_AGENTS) Object.assign(config.agents.entries, JSON.parse(fs.readFileSync(ENV.OPENCLAW_AGENTS, "utf8")));
   if (provider) useProvider(config, provider);
   else config.models.providers.standin.baseUrl = `${modelUrl}/v1`;
   publish("openclaw.json", `${JSON.stringify(config, null, 2)}\n`);

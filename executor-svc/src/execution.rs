@@ -33,6 +33,7 @@ use proto::{
 use tokio::time::sleep;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::Status;
+use tracing::Instrument as _;
 
 use self::{
     caller::{Caller, Messages},
@@ -128,8 +129,8 @@ impl Executor {
     pub(crate) fn begin(self: &Arc<Self>, permit: Permit, context: &CallContext) -> Messages {
         let (caller, messages) = Caller::new();
         let (executor, context) = (Arc::clone(self), context.detached());
-        self.tasks
-            .spawn(async move { executor.execute(&permit, &context, caller).await });
+        let execution = async move { executor.execute(&permit, &context, caller).await };
+        self.tasks.spawn(execution.in_current_span());
         messages
     }
 

@@ -81,8 +81,7 @@ impl<L: TraceLog> TraceApi<L> {
 
 #[tonic::async_trait]
 impl<L: TraceLog> TraceService for TraceApi<L> {
-    type ExportEventsStream =
-        Pin<Box<dyn Stream<Item = Result<wire::ExportEventsResponse, Status>> + Send>>;
+    type ExportEventsStream = Pin<Box<dyn Stream<Item = Result<wire::ExportEventsResponse, Status>> + Send>>;
 
     async fn create_event(
         &self,
@@ -147,7 +146,10 @@ impl<L: TraceLog> TraceService for TraceApi<L> {
         violations.check()?;
         let listing = format!("ListEvents|{query:?}");
         let from = position(&listing, &request.page_token)?.unwrap_or_default();
-        let budget = Budget { events, bytes: PAGE_BYTES };
+        let budget = Budget {
+            events,
+            bytes: PAGE_BYTES,
+        };
         let found = self.log.events(&query, from, u64::MAX, budget).await;
         let found = found.map_err(|error| to_status(&error))?;
         let (events, cut) = self
@@ -155,7 +157,10 @@ impl<L: TraceLog> TraceService for TraceApi<L> {
             .await
             .map_err(|error| to_status(&error))?;
         let next_page_token = token(&listing, cut.or(found.next));
-        Ok(Response::new(wire::ListEventsResponse { events, next_page_token }))
+        Ok(Response::new(wire::ListEventsResponse {
+            events,
+            next_page_token,
+        }))
     }
 
     async fn export_events(

@@ -17,7 +17,12 @@ pub struct Config {
     pub node: NodeConfig,
 
     /// Folder of the log; made if it isn't there. One process at a time can have it
-    #[arg(long, env = "COUNTERSIGN_TRACE_DATA_DIR", value_name = "FOLDER", help_heading = "Log")]
+    #[arg(
+        long,
+        env = "COUNTERSIGN_TRACE_DATA_DIR",
+        value_name = "FOLDER",
+        help_heading = "Log"
+    )]
     pub data_dir: PathBuf,
 
     /// Name of the log, as in receipts

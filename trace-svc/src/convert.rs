@@ -13,10 +13,7 @@ use warrant::Risk;
 
 use crate::{
     error::{DOMAIN, TraceError},
-    event::{
-        Actor, ActorType, Content, EventType, MAX_BATCH_EVENTS, MAX_CONTENT_BYTES, NewEvent, Receipt,
-        TraceId,
-    },
+    event::{Actor, ActorType, Content, EventType, MAX_BATCH_EVENTS, MAX_CONTENT_BYTES, NewEvent, Receipt, TraceId},
     export::Format,
     line::{Leaf, Line, OWN_ATTRS},
     log::{EventQuery, Recorded, Scope, TraceFilter, TraceSummary},
@@ -32,10 +29,7 @@ const LAST_SECOND: u64 = 253_402_128_000;
 const ALL_TRACES: &str = "-";
 
 /// The event of a `CreateEvent`.
-pub fn create_event(
-    request: wire::CreateEventRequest,
-    producer: PartName,
-) -> Result<NewEvent, Status> {
+pub fn create_event(request: wire::CreateEventRequest, producer: PartName) -> Result<NewEvent, Status> {
     let mut violations = Violations::new(DOMAIN);
     let Some(message) = request.event else {
         violations.add("event", "is required");
@@ -94,17 +88,18 @@ pub fn trace_filter(violations: &mut Violations, text: &str) -> TraceFilter {
 }
 
 /// The query of a `ListEvents` or `ExportEvents`.
-pub fn event_query(
-    violations: &mut Violations,
-    scope: Scope,
-    parent: &str,
-    filter: &str,
-) -> EventQuery {
+pub fn event_query(violations: &mut Violations, scope: Scope, parent: &str, filter: &str) -> EventQuery {
     let trace = match traces(violations, "parent", parent) {
         Some(Traces::One(id)) => Some(id),
         Some(Traces::All) | None => None,
     };
-    let mut query = EventQuery { scope, trace, kind: None, risk: None, producer: None };
+    let mut query = EventQuery {
+        scope,
+        trace,
+        kind: None,
+        risk: None,
+        producer: None,
+    };
     for term in filter::parse(violations, "filter", filter, &["type", "risk", "producer"]) {
         match term.field.as_str() {
             "risk" => query.risk = risk_term(violations, &term.value),
@@ -127,10 +122,7 @@ pub fn event_query(
 }
 
 /// The query and form of an `ExportEvents`.
-pub fn export_events(
-    request: &wire::ExportEventsRequest,
-    scope: Scope,
-) -> Result<(EventQuery, Format), Status> {
+pub fn export_events(request: &wire::ExportEventsRequest, scope: Scope) -> Result<(EventQuery, Format), Status> {
     let mut violations = Violations::new(DOMAIN);
     let query = event_query(&mut violations, scope, &request.parent, &request.filter);
     let format = match request.format() {
@@ -157,12 +149,7 @@ pub fn receipt_to_proto(receipt: Receipt) -> wire::Receipt {
 }
 
 /// An entry on the wire, with its content if that was asked for.
-pub fn event_to_proto(
-    log: &str,
-    line: Line,
-    recorded: &Recorded,
-    content: Option<Vec<u8>>,
-) -> wire::Event {
+pub fn event_to_proto(log: &str, line: Line, recorded: &Recorded, content: Option<Vec<u8>>) -> wire::Event {
     let receipt = Receipt {
         log: log.to_owned(),
         index: line.index,
@@ -226,8 +213,10 @@ struct Parsed {
 }
 
 fn allowed(parsed: Parsed, producer: PartName) -> Result<NewEvent, Status> {
-    let not_allowed =
-        TraceError::TypeNotAllowed { kind: parsed.kind, producer: producer.as_str().to_owned() };
+    let not_allowed = TraceError::TypeNotAllowed {
+        kind: parsed.kind,
+        producer: producer.as_str().to_owned(),
+    };
     let event = parsed.event.filter(|event| event.kind.producer() == producer);
     // The log's own types come from the log, never from a request.
     let event = event.filter(|event| event.kind.producer() != PartName::Trace);
@@ -245,22 +234,28 @@ fn new_event(violations: &mut Violations, at: &str, message: wire::NewEvent) -> 
     let action_digest = digest(violations, &format!("{at}.action_digest"), message.action_digest);
     attributes(violations, &format!("{at}.attributes"), &message.attributes);
     let content = content(violations, &format!("{at}.content"), message.content);
-    let event = event_id.zip(trace_id).zip(occurred_at).zip(actor).and_then(
-        |(((event_id, trace_id), occurred_at), actor)| {
-            Some(NewEvent {
-                event_id,
-                trace_id,
-                kind: EventType::from_name(&message.r#type)?,
-                occurred_at,
-                actor,
-                risk,
-                action_digest,
-                attrs: message.attributes,
-                content,
-            })
-        },
-    );
-    Parsed { event, kind: message.r#type }
+    let event =
+        event_id
+            .zip(trace_id)
+            .zip(occurred_at)
+            .zip(actor)
+            .and_then(|(((event_id, trace_id), occurred_at), actor)| {
+                Some(NewEvent {
+                    event_id,
+                    trace_id,
+                    kind: EventType::from_name(&message.r#type)?,
+                    occurred_at,
+                    actor,
+                    risk,
+                    action_digest,
+                    attrs: message.attributes,
+                    content,
+                })
+            });
+    Parsed {
+        event,
+        kind: message.r#type,
+    }
 }
 
 fn trace_id(violations: &mut Violations, field: &str, text: &str) -> Option<TraceId> {
@@ -282,11 +277,7 @@ fn traces(violations: &mut Violations, field: &str, name: &str) -> Option<Traces
     traces
 }
 
-fn occur_time(
-    violations: &mut Violations,
-    field: &str,
-    time: Option<prost_types::Timestamp>,
-) -> Option<SystemTime> {
+fn occur_time(violations: &mut Violations, field: &str, time: Option<prost_types::Timestamp>) -> Option<SystemTime> {
     let Some(time) = time else {
         violations.add(field, "is required");
         return None;
@@ -310,7 +301,10 @@ fn actor(violations: &mut Violations, field: &str, actor: Option<wire::Actor>) -
     }
     violations.required(&format!("{field}.id"), &actor.id);
     violations.max_bytes(&format!("{field}.id"), &actor.id, MAX_ACTOR_BYTES);
-    Some(Actor { kind: kind?, id: actor.id })
+    Some(Actor {
+        kind: kind?,
+        id: actor.id,
+    })
 }
 
 fn risk(violations: &mut Violations, field: &str, value: i32) -> Option<Risk> {
@@ -341,11 +335,7 @@ fn digest(violations: &mut Violations, field: &str, text: String) -> Option<Stri
     Some(text)
 }
 
-fn attributes(
-    violations: &mut Violations,
-    field: &str,
-    attributes: &std::collections::BTreeMap<String, String>,
-) {
+fn attributes(violations: &mut Violations, field: &str, attributes: &std::collections::BTreeMap<String, String>) {
     for key in [semconv::TENANT, semconv::ISSUER, semconv::REQUESTER] {
         let value = attributes.get(key).map_or("", String::as_str);
         violations.required(&format!("{field}[{key}]"), value);
@@ -363,11 +353,7 @@ fn attributes(
     }
 }
 
-fn content(
-    violations: &mut Violations,
-    field: &str,
-    content: Option<wire::Content>,
-) -> Option<Content> {
+fn content(violations: &mut Violations, field: &str, content: Option<wire::Content>) -> Option<Content> {
     let content = content?;
     let media_type = format!("{field}.media_type");
     violations.required(&media_type, &content.media_type);
@@ -380,10 +366,16 @@ fn content(
         let description = format!("has {size} bytes, more than the {MAX_CONTENT_BYTES} allowed");
         violations.add(format!("{field}.data"), description);
     }
-    Some(Content { media_type: content.media_type, data: content.data })
+    Some(Content {
+        media_type: content.media_type,
+        data: content.data,
+    })
 }
 
 /// The status of violations of which there is at least one.
 fn refuse(violations: Violations) -> Status {
-    violations.check().err().unwrap_or_else(|| Status::internal("no violation"))
+    violations
+        .check()
+        .err()
+        .unwrap_or_else(|| Status::internal("no violation"))
 }

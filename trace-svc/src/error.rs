@@ -44,7 +44,9 @@ pub enum TraceError {
         trace: TraceId,
     },
     /// The event doesn't fit a line; nothing is ever truncated.
-    #[error("event `{event}` needs a line of up to {bytes} bytes, more than the {MAX_LINE_BYTES} allowed; move text to its content")]
+    #[error(
+        "event `{event}` needs a line of up to {bytes} bytes, more than the {MAX_LINE_BYTES} allowed; move text to its content"
+    )]
     LineTooLarge {
         /// The event.
         event: Uuid,

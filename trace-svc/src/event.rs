@@ -281,8 +281,7 @@ impl Serialize for EventType {
 impl<'de> Deserialize<'de> for EventType {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = String::deserialize(deserializer)?;
-        Self::from_name(&name)
-            .ok_or_else(|| de::Error::custom(format_args!("unknown event type `{name}`")))
+        Self::from_name(&name).ok_or_else(|| de::Error::custom(format_args!("unknown event type `{name}`")))
     }
 }
 
@@ -300,7 +299,9 @@ impl ActorType {
 
     /// The type of this name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Person, Self::Service, Self::Policy].into_iter().find(|kind| kind.as_str() == name)
+        [Self::Person, Self::Service, Self::Policy]
+            .into_iter()
+            .find(|kind| kind.as_str() == name)
     }
 }
 
@@ -365,7 +366,12 @@ mod tests {
     fn a_trace_id_has_one_spelling() {
         let text = "4bf92f3577b34da6a3ce929d0e0e4736";
         assert_eq!(text.parse::<TraceId>().unwrap().to_string(), text);
-        for bad in ["", "4bf9", "4BF92F3577B34DA6A3CE929D0E0E4736", "4bf92f3577b34da6a3ce929d0e0e473g"] {
+        for bad in [
+            "",
+            "4bf9",
+            "4BF92F3577B34DA6A3CE929D0E0E4736",
+            "4bf92f3577b34da6a3ce929d0e0e473g",
+        ] {
             assert!(bad.parse::<TraceId>().is_err(), "{bad}");
         }
     }

@@ -28,7 +28,10 @@ pub enum Format {
 }
 
 /// How much of the log is in memory for one export.
-const PIECE: Budget = Budget { events: 512, bytes: 256 * 1024 };
+const PIECE: Budget = Budget {
+    events: 512,
+    bytes: 256 * 1024,
+};
 
 const HEADER: [&str; 22] = [
     "index",
@@ -74,7 +77,14 @@ pub fn export<L: TraceLog>(
     format: Format,
 ) -> impl Stream<Item = Result<ExportEventsResponse, Status>> + Send {
     let until = log.end();
-    let start = Progress { log, query, format, next: Some(0), until, begun: false };
+    let start = Progress {
+        log,
+        query,
+        format,
+        next: Some(0),
+        until,
+        begun: false,
+    };
     stream::try_unfold(start, |progress| async move {
         let piece = progress.piece().await.map_err(|error| to_status(&error))?;
         Ok(piece.map(|(data, progress)| (ExportEventsResponse { data }, progress)))
@@ -158,16 +168,25 @@ fn content(content: Option<&LineContent>) -> [String; 4] {
         Some(LineContent::Inline { media_type, text }) => {
             [media_type.clone(), text.clone(), text.len().to_string(), String::new()]
         }
-        Some(LineContent::Blob { media_type, bytes, sha256 }) => {
-            [media_type.clone(), String::new(), bytes.to_string(), sha256.to_string()]
-        }
+        Some(LineContent::Blob {
+            media_type,
+            bytes,
+            sha256,
+        }) => [media_type.clone(), String::new(), bytes.to_string(), sha256.to_string()],
     }
 }
 
 /// A cell that a spreadsheet shows rather than runs: one that begins like a formula gets an apostrophe in front.
 fn neutral(cell: String) -> String {
     let like_a_formula = |first: char| {
-        matches!(first, '=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '＝' | '＋' | '－' | '＠')
+        matches!(
+            first,
+            '=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '＝' | '＋' | '－' | '＠'
+        )
     };
-    if cell.starts_with(like_a_formula) { format!("'{cell}") } else { cell }
+    if cell.starts_with(like_a_formula) {
+        format!("'{cell}")
+    } else {
+        cell
+    }
 }

@@ -1,6 +1,6 @@
 //! The trace service: an append-only, tamper-evident log of everything that Countersign decides and does.
 //!
-//! - an event and who may write it: [`event`]; the exact bytes of a line: [`line`]; secrets: [`redact`]
+//! - an event and who may write it: [`event`]; the exact bytes of a line: [`mod@line`]; secrets: [`redact`]
 //! - the log and what it promises: [`log`]; the log in files: [`log::file`]
 //! - reading it: [`api`], [`export`]
 //!

@@ -215,7 +215,9 @@ impl Draft {
     pub fn max_line_bytes(&self) -> usize {
         let mut line = Line::new(self.clone(), Position::WIDEST);
         line.attrs.insert(semconv::LATE.to_owned(), "true".to_owned());
-        line.attrs.entry(semconv::EVENT_COUNT.to_owned()).or_insert_with(|| u64::MAX.to_string());
+        line.attrs
+            .entry(semconv::EVENT_COUNT.to_owned())
+            .or_insert_with(|| u64::MAX.to_string());
         line.encode().len()
     }
 }
@@ -295,9 +297,7 @@ fn said(attrs: &BTreeMap<String, String>) -> impl Iterator<Item = (&String, &Str
 
 fn same_content(left: Option<&LineContent>, right: Option<&LineContent>) -> bool {
     match (left, right) {
-        (Some(left), Some(right)) => {
-            left.media_type() == right.media_type() && left.digest() == right.digest()
-        }
+        (Some(left), Some(right)) => left.media_type() == right.media_type() && left.digest() == right.digest(),
         (None, None) => true,
         _ => false,
     }

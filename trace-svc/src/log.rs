@@ -121,17 +121,10 @@ pub struct EventPage {
 /// - TR-7: `approval.closed`, and every event of a trace that was closed before, is followed by a counted `trace.closed`.
 pub trait TraceLog: Send + Sync + Debug + 'static {
     /// Records events, in order, all or none; returns when they are durable.
-    fn append(
-        &self,
-        events: Vec<NewEvent>,
-    ) -> impl Future<Output = Result<Vec<Receipt>, TraceError>> + Send;
+    fn append(&self, events: Vec<NewEvent>) -> impl Future<Output = Result<Vec<Receipt>, TraceError>> + Send;
 
     /// One trace.
-    fn trace(
-        &self,
-        scope: &Scope,
-        id: TraceId,
-    ) -> impl Future<Output = Result<TraceSummary, TraceError>> + Send;
+    fn trace(&self, scope: &Scope, id: TraceId) -> impl Future<Output = Result<TraceSummary, TraceError>> + Send;
 
     /// Traces, newest first, that began before the index `before`.
     fn traces(

@@ -53,9 +53,16 @@ pub fn prepare(event: NewEvent) -> Result<Prepared, TraceError> {
     };
     let line_bytes = draft.max_line_bytes();
     if line_bytes > MAX_LINE_BYTES {
-        return Err(TraceError::LineTooLarge { event: draft.event_id, bytes: line_bytes });
+        return Err(TraceError::LineTooLarge {
+            event: draft.event_id,
+            bytes: line_bytes,
+        });
     }
-    Ok(Prepared { draft, blob: blob.flatten(), line_bytes })
+    Ok(Prepared {
+        draft,
+        blob: blob.flatten(),
+        line_bytes,
+    })
 }
 
 fn place(content: Content, taken: &mut Vec<String>) -> (LineContent, Option<Blob>) {
@@ -72,7 +79,14 @@ fn place(content: Content, taken: &mut Vec<String>) -> (LineContent, Option<Blob
     };
     let id = BlobId::of(&data);
     let bytes = data.len() as u64;
-    (LineContent::Blob { media_type, bytes, sha256: id }, Some(Blob { id, data }))
+    (
+        LineContent::Blob {
+            media_type,
+            bytes,
+            sha256: id,
+        },
+        Some(Blob { id, data }),
+    )
 }
 
 fn redacted(text: String, taken: &mut Vec<String>) -> String {
@@ -85,8 +99,7 @@ fn redacted(text: String, taken: &mut Vec<String>) -> String {
 }
 
 fn fits_inline(text: &str) -> bool {
-    text.len() <= MAX_INLINE_BYTES
-        && serde_json::to_string(text).is_ok_and(|written| written.len() <= MAX_INLINE_BYTES)
+    text.len() <= MAX_INLINE_BYTES && serde_json::to_string(text).is_ok_and(|written| written.len() <= MAX_INLINE_BYTES)
 }
 
 #[cfg(test)]
@@ -95,8 +108,14 @@ mod tests {
     use crate::testing;
 
     fn with_content(data: impl Into<Vec<u8>>) -> NewEvent {
-        let content = Content { media_type: "text/plain".to_owned(), data: data.into() };
-        NewEvent { content: Some(content), ..testing::event(1, 1) }
+        let content = Content {
+            media_type: "text/plain".to_owned(),
+            data: data.into(),
+        };
+        NewEvent {
+            content: Some(content),
+            ..testing::event(1, 1)
+        }
     }
 
     #[test]
@@ -104,11 +123,17 @@ mod tests {
         let small = prepare(with_content("hello")).unwrap();
         assert!(matches!(small.draft.content, Some(LineContent::Inline { .. })));
         assert!(small.blob.is_none());
-        for other in [vec![b'a'; MAX_INLINE_BYTES], vec![0; MAX_INLINE_BYTES / 4], vec![0xff, 0xfe]] {
+        for other in [
+            vec![b'a'; MAX_INLINE_BYTES],
+            vec![0; MAX_INLINE_BYTES / 4],
+            vec![0xff, 0xfe],
+        ] {
             let prepared = prepare(with_content(other.clone())).unwrap();
             let blob = prepared.blob.unwrap();
             assert_eq!((blob.id, blob.data), (BlobId::of(&other), other.clone()));
-            let Some(LineContent::Blob { bytes, .. }) = prepared.draft.content else { panic!("inline") };
+            let Some(LineContent::Blob { bytes, .. }) = prepared.draft.content else {
+                panic!("inline")
+            };
             assert_eq!(bytes, other.len() as u64);
         }
     }
@@ -119,7 +144,9 @@ mod tests {
         event.attrs.insert("note".to_owned(), "AKIAIOSFODNN7EXAMPLE".to_owned());
         let draft = prepare(event).unwrap().draft;
         assert_eq!(draft.attrs[REDACTIONS], "attrs.note:aws-access-key,content:password");
-        let Some(LineContent::Inline { text, .. }) = draft.content else { panic!("blob") };
+        let Some(LineContent::Inline { text, .. }) = draft.content else {
+            panic!("blob")
+        };
         assert_eq!(text, "my password=[redacted:password]");
     }
 

@@ -62,9 +62,12 @@ const PATTERNS: [(&str, &str); 8] = [
         "private-key",
         r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----(?s:.*?)(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\z)",
     ),
-    ("provider-key", r"\bsk-[A-Za-z0-9_-]{16,}"),
+    ("provider-key", r"\bsk-[A-Za-z0-9_-]*[A-Za-z0-9_]{20,}[A-Za-z0-9_-]*"),
     ("aws-access-key", r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),
-    ("github-token", r"\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{36,})"),
+    (
+        "github-token",
+        r"\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{36,})",
+    ),
     ("slack-token", r"\bxox[abeoprs]-[A-Za-z0-9-]{10,}"),
     ("bearer-token", r"(?P<keep>(?i:\bbearer)\s+)[A-Za-z0-9._~+/=-]{16,}"),
     // In JSON: all of the quoted value.
@@ -129,14 +132,22 @@ fn marker(rule: &str) -> String {
 }
 
 fn names_a_secret(key: &str) -> bool {
-    let last = key.rsplit('.').next().unwrap_or(key).to_ascii_lowercase().replace('-', "_");
+    let last = key
+        .rsplit('.')
+        .next()
+        .unwrap_or(key)
+        .to_ascii_lowercase()
+        .replace('-', "_");
     SECRET_NAMES.contains(&last.as_str())
 }
 
 // === impl Rules ===
 
 impl Rules {
-    #[expect(clippy::expect_used, reason = "the patterns are constants, and every test compiles them")]
+    #[expect(
+        clippy::expect_used,
+        reason = "the patterns are constants, and every test compiles them"
+    )]
     fn compile() -> Self {
         let compile = |(name, pattern): (&'static str, &str)| Rule {
             name,

@@ -45,7 +45,10 @@ pub(crate) fn typed(trace_number: u128, number: u128, kind: EventType) -> NewEve
         trace_id: trace(trace_number),
         kind,
         occurred_at: now(),
-        actor: Actor { kind: ActorType::Service, id: "approval-svc".to_owned() },
+        actor: Actor {
+            kind: ActorType::Service,
+            id: "approval-svc".to_owned(),
+        },
         risk: Some(warrant::Risk::Amber),
         action_digest: Some(format!("sha256:{}", "ab".repeat(32))),
         attrs: owner(trace_number)

@@ -5,12 +5,11 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 use chassis::{CallContext, Caller, PartName, Violations, page, time::duration_from_proto};
 use futures_util::Stream;
 use proto::approval::v1::{
-    AcquireApprovalsRequest, AcquireApprovalsResponse, CancelApprovalRequest,
-    CancelApprovalResponse, CreateApprovalRequest, CreateApprovalResponse, DenyApprovalRequest,
-    DenyApprovalResponse, Dispatch, GetApprovalRequest, GetApprovalResponse, GrantApprovalRequest,
-    GrantApprovalResponse, ListApprovalsRequest, ListApprovalsResponse, RevokeApprovalRequest,
-    RevokeApprovalResponse, WatchApprovalsRequest, WatchApprovalsResponse,
-    approval_service_server::ApprovalService,
+    AcquireApprovalsRequest, AcquireApprovalsResponse, CancelApprovalRequest, CancelApprovalResponse,
+    CreateApprovalRequest, CreateApprovalResponse, DenyApprovalRequest, DenyApprovalResponse, Dispatch,
+    GetApprovalRequest, GetApprovalResponse, GrantApprovalRequest, GrantApprovalResponse, ListApprovalsRequest,
+    ListApprovalsResponse, RevokeApprovalRequest, RevokeApprovalResponse, WatchApprovalsRequest,
+    WatchApprovalsResponse, approval_service_server::ApprovalService,
 };
 use tonic::{Request, Response, Status};
 use warrant::{RunId, Verdict, approval_id};
@@ -22,7 +21,7 @@ use crate::{
         Approval, Content, Decision,
         command::{CancelApproval, CastVote, Command, RevokeGrant},
     },
-    convert::{self, Judgement, NewApproval},
+    convert::{self, Judgement, NewApproval, reply},
     error::ApprovalError,
     moment::Moment,
     resolve::Rule,
@@ -60,25 +59,28 @@ impl<S: ApprovalStore> ApprovalApi<S> {
         let shared = &self.shared;
         let verdict = shared.verdicts.check(&new.verdict_jws, &new.action, shared.now());
         let committed = match verdict {
-            Ok(verdict) => shared.store.create(Draft { content: content(new, verdict) }).await?,
+            Ok(verdict) => {
+                shared
+                    .store
+                    .create(Draft {
+                        content: content(new, verdict),
+                    })
+                    .await?
+            }
             Err(refusal) => self.existing(&new, refusal).await?,
         };
         let warrant = shared.first_warrant(&committed, remaining).await?;
         let approval = &committed.stored.approval;
         let lease = warrant.as_ref().map(|_| approval.progress.dispatch_time);
         Ok(CreateApprovalResponse {
-            approval: Some(convert::approval(approval)),
+            approval: Some(reply::approval(approval)),
             warrant_jws: warrant.unwrap_or_default(),
-            dispatch_lease_expire_time: lease.and_then(convert::timestamp),
+            dispatch_lease_expire_time: lease.and_then(reply::timestamp),
         })
     }
 
     /// The approval that an earlier request with the same id and action made: its verdict may have run out since.
-    async fn existing(
-        &self,
-        new: &NewApproval,
-        refusal: ApprovalError,
-    ) -> Result<Committed, ApprovalError> {
+    async fn existing(&self, new: &NewApproval, refusal: ApprovalError) -> Result<Committed, ApprovalError> {
         let stored = match self.shared.store.get(approval_id(&new.action.run)).await {
             Ok(stored) => stored,
             Err(ApprovalError::NotFound) => return Err(refusal),
@@ -87,7 +89,11 @@ impl<S: ApprovalStore> ApprovalApi<S> {
         if stored.approval.content.digest != new.action.digest() {
             return Err(ApprovalError::RequestIdReused);
         }
-        Ok(Committed { stored, now: self.shared.now(), replayed: true })
+        Ok(Committed {
+            stored,
+            now: self.shared.now(),
+            replayed: true,
+        })
     }
 
     async fn vote(
@@ -101,7 +107,13 @@ impl<S: ApprovalStore> ApprovalApi<S> {
         let content = self.shared.store.get(id).await?.approval.content;
         let decider = access::decider(caller, &content, self.shared.simulation)?;
         let (voter, simulated) = (decider.id, decider.simulated);
-        let vote = CastVote { voter, decision, seen, reason, simulated };
+        let vote = CastVote {
+            voter,
+            decision,
+            seen,
+            reason,
+            simulated,
+        };
         let committed = self.shared.store.execute(id, Command::Vote(vote), Some(key)).await?;
         Ok(committed.stored.approval)
     }
@@ -133,11 +145,13 @@ impl<S: ApprovalStore> ApprovalApi<S> {
     }
 
     fn dispatch(&self, approval: &Approval, now: Moment) -> Result<Option<Dispatch>, ApprovalError> {
-        let Some(warrant_jws) = self.shared.mint.mint(approval, now)? else { return Ok(None) };
+        let Some(warrant_jws) = self.shared.mint.mint(approval, now)? else {
+            return Ok(None);
+        };
         Ok(Some(Dispatch {
-            approval: Some(convert::approval(approval)),
+            approval: Some(reply::approval(approval)),
             warrant_jws,
-            lease_expire_time: convert::timestamp(approval.progress.dispatch_time),
+            lease_expire_time: reply::timestamp(approval.progress.dispatch_time),
         }))
     }
 }
@@ -162,7 +176,9 @@ impl<S: ApprovalStore> ApprovalService for ApprovalApi<S> {
         let id = convert::get(&request.into_inner().name)?;
         let approval = self.shared.store.get(id).await?.approval;
         access::check_visible(&person, &approval.content)?;
-        Ok(Response::new(GetApprovalResponse { approval: Some(convert::approval(&approval)) }))
+        Ok(Response::new(GetApprovalResponse {
+            approval: Some(reply::approval(&approval)),
+        }))
     }
 
     async fn list_approvals(
@@ -177,14 +193,18 @@ impl<S: ApprovalStore> ApprovalService for ApprovalApi<S> {
         let after = position.and_then(|position| position.parse().ok());
         let limit = query.limit;
 
-        let one_more = crate::store::Query { after, limit: limit + 1, ..query };
+        let one_more = crate::store::Query {
+            after,
+            limit: limit + 1,
+            ..query
+        };
         let mut listed = self.shared.store.list(one_more).await?;
         let more = listed.len() > limit;
         listed.truncate(limit);
         let last = listed.last().filter(|_| more);
         let token = last.map(|last| page::encode(&scope, &last.position.to_string()));
         Ok(Response::new(ListApprovalsResponse {
-            approvals: listed.iter().map(|listed| convert::approval(&listed.approval)).collect(),
+            approvals: listed.iter().map(|listed| reply::approval(&listed.approval)).collect(),
             next_page_token: token.unwrap_or_default(),
         }))
     }
@@ -198,7 +218,9 @@ impl<S: ApprovalStore> ApprovalService for ApprovalApi<S> {
         let key = convert::request_key(principal(&caller), "GrantApproval", &request.request_id, &request);
         let judgement = convert::grant(request)?;
         let approval = self.vote(&caller, judgement, Decision::Grant, key).await?;
-        Ok(Response::new(GrantApprovalResponse { approval: Some(convert::approval(&approval)) }))
+        Ok(Response::new(GrantApprovalResponse {
+            approval: Some(reply::approval(&approval)),
+        }))
     }
 
     async fn deny_approval(
@@ -210,7 +232,9 @@ impl<S: ApprovalStore> ApprovalService for ApprovalApi<S> {
         let key = convert::request_key(principal(&caller), "DenyApproval", &request.request_id, &request);
         let judgement = convert::deny(request)?;
         let approval = self.vote(&caller, judgement, Decision::Deny, key).await?;
-        Ok(Response::new(DenyApprovalResponse { approval: Some(convert::approval(&approval)) }))
+        Ok(Response::new(DenyApprovalResponse {
+            approval: Some(reply::approval(&approval)),
+        }))
     }
 
     async fn cancel_approval(
@@ -224,9 +248,18 @@ impl<S: ApprovalStore> ApprovalService for ApprovalApi<S> {
         let (id, reason) = convert::cancel(request)?;
         let store = &self.shared.store;
         access::check_visible(person, &store.get(id).await?.approval.content)?;
-        let cancel = CancelApproval { by: access::id_of(person), reason };
-        let approval = store.execute(id, Command::Cancel(cancel), Some(key)).await?.stored.approval;
-        Ok(Response::new(CancelApprovalResponse { approval: Some(convert::approval(&approval)) }))
+        let cancel = CancelApproval {
+            by: access::id_of(person),
+            reason,
+        };
+        let approval = store
+            .execute(id, Command::Cancel(cancel), Some(key))
+            .await?
+            .stored
+            .approval;
+        Ok(Response::new(CancelApprovalResponse {
+            approval: Some(reply::approval(&approval)),
+        }))
     }
 
     async fn revoke_approval(
@@ -239,13 +272,22 @@ impl<S: ApprovalStore> ApprovalService for ApprovalApi<S> {
         let Judgement { id, seen, reason } = convert::revoke(request)?;
         let store = &self.shared.store;
         let decider = access::decider(&caller, &store.get(id).await?.approval.content, false)?;
-        let revoke = RevokeGrant { by: decider.id, seen, reason };
-        let approval = store.execute(id, Command::Revoke(revoke), Some(key)).await?.stored.approval;
-        Ok(Response::new(RevokeApprovalResponse { approval: Some(convert::approval(&approval)) }))
+        let revoke = RevokeGrant {
+            by: decider.id,
+            seen,
+            reason,
+        };
+        let approval = store
+            .execute(id, Command::Revoke(revoke), Some(key))
+            .await?
+            .stored
+            .approval;
+        Ok(Response::new(RevokeApprovalResponse {
+            approval: Some(reply::approval(&approval)),
+        }))
     }
 
-    type WatchApprovalsStream =
-        Pin<Box<dyn Stream<Item = Result<WatchApprovalsResponse, Status>> + Send>>;
+    type WatchApprovalsStream = Pin<Box<dyn Stream<Item = Result<WatchApprovalsResponse, Status>> + Send>>;
 
     async fn watch_approvals(
         &self,
@@ -274,7 +316,10 @@ impl<S: ApprovalStore> ApprovalService for ApprovalApi<S> {
                 0
             }
         };
-        let wait = request.wait_duration.as_ref().map_or(Some(Duration::ZERO), duration_from_proto);
+        let wait = request
+            .wait_duration
+            .as_ref()
+            .map_or(Some(Duration::ZERO), duration_from_proto);
         if wait.is_none() {
             violations.add("wait_duration", "must be a duration of at least zero");
         }
@@ -304,8 +349,7 @@ fn check_requester(caller: &Caller, new: &NewApproval) -> Result<(), ApprovalErr
 /// The run is derived from who asks and the request's id, so that the same request finds the same run.
 fn check_run(new: &NewApproval) -> Result<(), Status> {
     let action = &new.action;
-    let derived =
-        RunId::derive(&action.tenant, &action.issuer, &action.requester, &new.request_id);
+    let derived = RunId::derive(&action.tenant, &action.issuer, &action.requester, &new.request_id);
     let mut violations = Violations::new(DOMAIN);
     if derived != action.run {
         violations.add("action.run_id", "is not the run of this requester and request id");
@@ -323,7 +367,12 @@ fn content(new: NewApproval, verdict: Verdict) -> Content {
         id: approval_id(&action.run),
         digest: verdict.act_digest,
         // The store fills in the quorum and the times.
-        rule: Rule { risk: verdict.risk, quorum: 1, requester, pending_expire: Moment::MAX },
+        rule: Rule {
+            risk: verdict.risk,
+            quorum: 1,
+            requester,
+            pending_expire: Moment::MAX,
+        },
         rule_ids: verdict.rules,
         reason: new.reason,
         safe_alternative: new.safe_alternative,

@@ -5,10 +5,9 @@ use std::{sync::Arc, time::UNIX_EPOCH};
 use chassis::Caller;
 use proto::{
     approval::v1::{
-        Claim, ClaimWarrantRequest, ClaimWarrantResponse, CompleteWarrantRequest,
-        CompleteWarrantResponse, GetKeySetRequest, GetKeySetResponse, ReconcileWarrantRequest,
-        ReconcileWarrantResponse, RenewClaimRequest, RenewClaimResponse,
-        warrant_service_server::WarrantService,
+        Claim, ClaimWarrantRequest, ClaimWarrantResponse, CompleteWarrantRequest, CompleteWarrantResponse,
+        GetKeySetRequest, GetKeySetResponse, ReconcileWarrantRequest, ReconcileWarrantResponse, RenewClaimRequest,
+        RenewClaimResponse, warrant_service_server::WarrantService,
     },
     common::v1::KeySet,
 };
@@ -18,7 +17,7 @@ use crate::{
     access,
     api::{Shared, principal},
     approval::command::{ClaimWarrant, Command, ReconcileWarrant, RenewClaim},
-    convert,
+    convert::{self, reply},
     error::ApprovalError,
     moment::Moment,
     store::{ApprovalStore, Committed},
@@ -60,18 +59,22 @@ impl<S: ApprovalStore> WarrantService for WarrantApi<S> {
             request_id: request.request_id,
             executor: request.executor,
         };
-        let committed = shared.store.execute(warrant.approval, Command::Claim(claim), None).await?;
-        Ok(Response::new(ClaimWarrantResponse { claim: Some(claim_of(&committed)?) }))
+        let committed = shared
+            .store
+            .execute(warrant.approval, Command::Claim(claim), None)
+            .await?;
+        Ok(Response::new(ClaimWarrantResponse {
+            claim: Some(claim_of(&committed)?),
+        }))
     }
 
-    async fn renew_claim(
-        &self,
-        request: Request<RenewClaimRequest>,
-    ) -> Result<Response<RenewClaimResponse>, Status> {
+    async fn renew_claim(&self, request: Request<RenewClaimRequest>) -> Result<Response<RenewClaimResponse>, Status> {
         let (id, fencing_token) = convert::renew(request.into_inner())?;
         let renew = Command::Renew(RenewClaim { fencing_token });
         let committed = self.shared.store.execute(id, renew, None).await?;
-        Ok(Response::new(RenewClaimResponse { claim: Some(claim_of(&committed)?) }))
+        Ok(Response::new(RenewClaimResponse {
+            claim: Some(claim_of(&committed)?),
+        }))
     }
 
     async fn complete_warrant(
@@ -84,7 +87,9 @@ impl<S: ApprovalStore> WarrantService for WarrantApi<S> {
         let (id, complete) = convert::complete(request)?;
         let command = Command::Complete(complete);
         let approval = self.shared.store.execute(id, command, Some(key)).await?.stored.approval;
-        Ok(Response::new(CompleteWarrantResponse { approval: Some(convert::approval(&approval)) }))
+        Ok(Response::new(CompleteWarrantResponse {
+            approval: Some(reply::approval(&approval)),
+        }))
     }
 
     async fn reconcile_warrant(
@@ -105,15 +110,17 @@ impl<S: ApprovalStore> WarrantService for WarrantApi<S> {
         };
         let command = Command::Reconcile(reconcile);
         let approval = store.execute(id, command, Some(key)).await?.stored.approval;
-        Ok(Response::new(ReconcileWarrantResponse { approval: Some(convert::approval(&approval)) }))
+        Ok(Response::new(ReconcileWarrantResponse {
+            approval: Some(reply::approval(&approval)),
+        }))
     }
 
-    async fn get_key_set(
-        &self,
-        _request: Request<GetKeySetRequest>,
-    ) -> Result<Response<GetKeySetResponse>, Status> {
+    async fn get_key_set(&self, _request: Request<GetKeySetRequest>) -> Result<Response<GetKeySetResponse>, Status> {
         let mint = &self.shared.mint;
-        let key_set = KeySet { jwks_json: mint.key_set_json(), issuer: mint.issuer().to_owned() };
+        let key_set = KeySet {
+            jwks_json: mint.key_set_json(),
+            issuer: mint.issuer().to_owned(),
+        };
         Ok(Response::new(GetKeySetResponse { key_set: Some(key_set) }))
     }
 }
@@ -121,6 +128,10 @@ impl<S: ApprovalStore> WarrantService for WarrantApi<S> {
 fn claim_of(committed: &Committed) -> Result<Claim, ApprovalError> {
     let approval = &committed.stored.approval;
     let state = approval.state();
-    let claim = approval.progress.claim.as_ref().ok_or(ApprovalError::ClaimLost { state })?;
-    Ok(convert::claim_of(approval, claim, committed.now))
+    let claim = approval
+        .progress
+        .claim
+        .as_ref()
+        .ok_or(ApprovalError::ClaimLost { state })?;
+    Ok(reply::claim_of(approval, claim, committed.now))
 }

@@ -5,7 +5,7 @@ use warrant::{Mode, Risk};
 use crate::{
     approval::{
         Approval, Outcome, State,
-        machine::{At, Change, FactKind, Step},
+        step::{At, Change, FactKind, Step},
     },
     resolve::{Resolution, resolve},
 };
@@ -14,14 +14,29 @@ use crate::{
 pub fn violated(before: Option<&Approval>, step: &Step, at: &At<'_>) -> Option<&'static str> {
     let after = &step.after;
     let checks: [(&'static str, bool); 9] = [
-        ("AP-1: one claim takes a granted approval", claims_only_what_is_granted(before, step, at)),
-        ("AP-2, AP-8, AP-9: a grant is what the votes resolve to", grant_is_resolved(after)),
-        ("AP-3: content never changes", before.is_none_or(|b| b.content == after.content)),
-        ("AP-4: nothing leaves a deny, revoke or cancel", terminal_stays(before, step)),
+        (
+            "AP-1: one claim takes a granted approval",
+            claims_only_what_is_granted(before, step, at),
+        ),
+        (
+            "AP-2, AP-8, AP-9: a grant is what the votes resolve to",
+            grant_is_resolved(after),
+        ),
+        (
+            "AP-3: content never changes",
+            before.is_none_or(|b| b.content == after.content),
+        ),
+        (
+            "AP-4: nothing leaves a deny, revoke or cancel",
+            terminal_stays(before, step),
+        ),
         ("AP-6: every state but one has a timed way out", has_way_out(after)),
         ("AP-7: a decision has its event", decision_has_event(before, step)),
         ("AP-8: red is never granted", red_is_denied(after)),
-        ("the etag changes with every visible change", version_grows(before, step)),
+        (
+            "the etag changes with every visible change",
+            version_grows(before, step),
+        ),
         ("an outcome stands where something ended", outcome_fits(after)),
     ];
     checks.into_iter().find_map(|(id, holds)| (!holds).then_some(id))
@@ -42,18 +57,18 @@ fn grant_is_resolved(after: &Approval) -> bool {
     let progress = &after.progress;
     let stands = matches!(
         progress.state,
-        State::Granted
-            | State::Executing
-            | State::Succeeded
-            | State::Failed
-            | State::OutcomeUnknown
+        State::Granted | State::Executing | State::Succeeded | State::Failed | State::OutcomeUnknown
     );
     if !stands {
         return true;
     }
-    let Some(decided) = progress.decide_time else { return false };
+    let Some(decided) = progress.decide_time else {
+        return false;
+    };
     let resolution = resolve(&after.content.rule, progress.revision, &progress.votes, decided);
-    progress.mode.is_some_and(|mode| resolution == Resolution::Granted(mode))
+    progress
+        .mode
+        .is_some_and(|mode| resolution == Resolution::Granted(mode))
         && (progress.mode == Some(Mode::Policy)) == (after.content.rule.risk == Risk::Green)
 }
 
@@ -86,7 +101,9 @@ fn red_is_denied(after: &Approval) -> bool {
 }
 
 fn version_grows(before: Option<&Approval>, step: &Step) -> bool {
-    let Some(before) = before else { return step.after.progress.version == 1 };
+    let Some(before) = before else {
+        return step.after.progress.version == 1;
+    };
     let (was, is) = (before.progress.version, step.after.progress.version);
     match step.change {
         Change::Visible => is > was,
@@ -102,9 +119,7 @@ fn outcome_fits(after: &Approval) -> bool {
             matches!(after.progress.outcome, Some(Outcome::Failed | Outcome::NotStarted))
         }
         State::OutcomeUnknown => after.progress.outcome == Some(Outcome::Unknown),
-        State::Pending | State::Granted | State::Denied | State::Revoked => {
-            after.progress.outcome.is_none()
-        }
+        State::Pending | State::Granted | State::Denied | State::Revoked => after.progress.outcome.is_none(),
         State::Executing | State::Expired | State::Cancelled => true,
     }
 }

@@ -35,7 +35,12 @@ impl TraceLog for Arc<FakeLog> {
         let refused = self.refused.lock().unwrap().clone();
         if events.iter().any(|event| Some(&event.trace_id) == refused.as_ref()) {
             let reason = ErrorReason::TraceMismatch;
-            return Err(status("trace.countersign", chassis::Code::FailedPrecondition, reason, "no"));
+            return Err(status(
+                "trace.countersign",
+                chassis::Code::FailedPrecondition,
+                reason,
+                "no",
+            ));
         }
         let mut entries = self.entries.lock().unwrap();
         let receipt = |entries: &mut Vec<NewEvent>, event: NewEvent| {
@@ -44,7 +49,11 @@ impl TraceLog for Arc<FakeLog> {
             if known.is_none() {
                 entries.push(event);
             }
-            LogReceipt { log: "fake".into(), index: index as u64, ..LogReceipt::default() }
+            LogReceipt {
+                log: "fake".into(),
+                index: index as u64,
+                ..LogReceipt::default()
+            }
         };
         Ok(events.into_iter().map(|event| receipt(&mut entries, event)).collect())
     }
@@ -62,7 +71,12 @@ impl Setting {
         let folder = tempfile::tempdir().unwrap();
         let store = open(&folder).await;
         let shutdown = CancellationToken::new();
-        Self { folder, store, log: Arc::default(), shutdown }
+        Self {
+            folder,
+            store,
+            log: Arc::default(),
+            shutdown,
+        }
     }
 
     fn start(&self) -> tokio::task::JoinHandle<()> {
@@ -82,13 +96,23 @@ impl Setting {
     }
 
     fn types(&self) -> Vec<String> {
-        self.log.entries.lock().unwrap().iter().map(|event| event.r#type.clone()).collect()
+        self.log
+            .entries
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|event| event.r#type.clone())
+            .collect()
     }
 }
 
 async fn open(folder: &TempDir) -> Arc<SqliteStore> {
     let ids = Arc::new(SystemIds);
-    Arc::new(SqliteStore::open(folder.path(), Terms::default(), clock(), ids).await.unwrap())
+    Arc::new(
+        SqliteStore::open(folder.path(), Terms::default(), clock(), ids)
+            .await
+            .unwrap(),
+    )
 }
 
 #[tokio::test]
@@ -97,8 +121,12 @@ async fn events_arrive_in_order_and_then_the_warrant_can_be_claimed() {
     let relay = setting.start();
     let green = setting.create(1, Risk::Green).await;
     assert!(setting.is_recorded(&green).await);
-    let expected =
-        ["request.received", "request.classified", "approval.requested", "approval.granted"];
+    let expected = [
+        "request.received",
+        "request.classified",
+        "approval.requested",
+        "approval.granted",
+    ];
     assert_eq!(setting.types(), expected);
     assert!(setting.store.execute(green.id(), claim(&green, 1), None).await.is_ok());
     setting.shutdown.cancel();
@@ -134,7 +162,12 @@ async fn a_refused_event_holds_its_run_and_no_other() {
     setting.shutdown.cancel();
 
     // Whoever mends the log starts the service again: the held run goes on, in order.
-    let Setting { folder, store, log, shutdown } = setting;
+    let Setting {
+        folder,
+        store,
+        log,
+        shutdown,
+    } = setting;
     shutdown.cancel();
     store.flush_receipts().await.unwrap();
     while Arc::strong_count(&store) > 1 {
@@ -143,7 +176,12 @@ async fn a_refused_event_holds_its_run_and_no_other() {
     drop(store);
     *log.refused.lock().unwrap() = None;
     let store = open(&folder).await;
-    let setting = Setting { folder, store, log, shutdown: CancellationToken::new() };
+    let setting = Setting {
+        folder,
+        store,
+        log,
+        shutdown: CancellationToken::new(),
+    };
     let _relay = setting.start();
     assert!(setting.is_recorded(&bad).await);
     assert!(setting.is_recorded(&good).await);
@@ -160,7 +198,10 @@ async fn a_grant_by_people_wakes_dispatch_only_once_recorded() {
     let mut signal = setting.store.dispatch_signal();
     assert!(setting.store.acquire(8).await.unwrap().approvals.is_empty());
     let _relay = setting.start();
-    tokio::time::timeout(Duration::from_secs(20), signal.changed()).await.unwrap().unwrap();
+    tokio::time::timeout(Duration::from_secs(20), signal.changed())
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(setting.store.acquire(8).await.unwrap().approvals.len(), 1);
     setting.shutdown.cancel();
 }
@@ -178,7 +219,12 @@ async fn what_was_sent_before_a_crash_is_sent_again_and_recorded_once() {
     drop(store);
     let store = open(&folder).await;
     assert_eq!(store.receipts().relayed(), 0);
-    let setting = Setting { folder, store, log, shutdown: CancellationToken::new() };
+    let setting = Setting {
+        folder,
+        store,
+        log,
+        shutdown: CancellationToken::new(),
+    };
     let _relay = setting.start();
     assert!(setting.is_recorded(&green).await);
     assert_eq!(setting.types().len(), 4);

@@ -5,11 +5,19 @@ use super::*;
 const EXPIRE: Moment = Moment::from_nanos(1_000);
 
 fn rule(risk: Risk, quorum: u32) -> Rule {
-    Rule { risk, quorum, requester: person(0), pending_expire: EXPIRE }
+    Rule {
+        risk,
+        quorum,
+        requester: person(0),
+        pending_expire: EXPIRE,
+    }
 }
 
 fn person(number: u8) -> PersonId {
-    PersonId { issuer: "https://id.example".into(), subject: format!("person-{number}") }
+    PersonId {
+        issuer: "https://id.example".into(),
+        subject: format!("person-{number}"),
+    }
 }
 
 fn vote(number: u8, decision: Decision) -> Vote {
@@ -38,7 +46,10 @@ fn any_vote() -> impl Strategy<Value = Vote> {
 fn policy_alone_decides_green_and_red() {
     let votes = [vote(1, Decision::Grant), vote(2, Decision::Deny)];
     let now = Moment::from_nanos(20);
-    assert_eq!(resolve(&rule(Risk::Green, 1), 1, &votes, now), Resolution::Granted(Mode::Policy));
+    assert_eq!(
+        resolve(&rule(Risk::Green, 1), 1, &votes, now),
+        Resolution::Granted(Mode::Policy)
+    );
     assert_eq!(resolve(&rule(Risk::Red, 0), 1, &votes[..1], now), Resolution::Denied);
 }
 
@@ -47,7 +58,10 @@ fn a_quorum_of_none_is_a_quorum_of_one() {
     let now = Moment::from_nanos(20);
     assert_eq!(resolve(&rule(Risk::Amber, 0), 1, &[], now), Resolution::Pending);
     let votes = [vote(1, Decision::Grant)];
-    assert_eq!(resolve(&rule(Risk::Amber, 0), 1, &votes, now), Resolution::Granted(Mode::People));
+    assert_eq!(
+        resolve(&rule(Risk::Amber, 0), 1, &votes, now),
+        Resolution::Granted(Mode::People)
+    );
 }
 
 #[test]
@@ -58,7 +72,10 @@ fn the_requester_and_repeated_voters_do_not_count() {
     let twice = [vote(1, Decision::Grant), vote(1, Decision::Grant)];
     assert_eq!(resolve(&rule(Risk::Amber, 2), 1, &twice, now), Resolution::Pending);
     let two = [vote(1, Decision::Grant), vote(2, Decision::Grant)];
-    assert_eq!(resolve(&rule(Risk::Amber, 2), 1, &two, now), Resolution::Granted(Mode::People));
+    assert_eq!(
+        resolve(&rule(Risk::Amber, 2), 1, &two, now),
+        Resolution::Granted(Mode::People)
+    );
 }
 
 #[test]
@@ -72,7 +89,10 @@ fn the_same_subject_of_another_issuer_is_another_person() {
 #[test]
 fn silence_expires_and_late_votes_change_nothing() {
     assert_eq!(resolve(&rule(Risk::Amber, 1), 1, &[], EXPIRE), Resolution::Expired);
-    let late = Vote { time: EXPIRE, ..vote(1, Decision::Grant) };
+    let late = Vote {
+        time: EXPIRE,
+        ..vote(1, Decision::Grant)
+    };
     assert_eq!(resolve(&rule(Risk::Amber, 1), 1, &[late], EXPIRE), Resolution::Expired);
 }
 

@@ -43,7 +43,10 @@ struct Inner {
 impl Receipts {
     /// Everything up to `relayed` is recorded.
     pub fn new(relayed: u64) -> Self {
-        Self { relayed: watch::Sender::new(relayed), inner: Mutex::default() }
+        Self {
+            relayed: watch::Sender::new(relayed),
+            inner: Mutex::default(),
+        }
     }
 
     /// Takes receipts, and that every row up to `relayed` has either its receipt or a held run.

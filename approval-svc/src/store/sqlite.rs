@@ -30,8 +30,7 @@ use crate::{
     error::ApprovalError,
     moment::Moment,
     store::{
-        Acquired, ApprovalStore, Changed, Committed, Draft, Listed, OutboxRow, Query, RequestKey,
-        StoreError, Stored,
+        Acquired, ApprovalStore, Changed, Committed, Draft, Listed, OutboxRow, Query, RequestKey, StoreError, Stored,
         receipts::Receipts,
         sqlite::{
             clock::StoreClock,
@@ -71,21 +70,25 @@ impl SqliteStore {
         ids: Arc<dyn Ids>,
     ) -> Result<Self, ApprovalError> {
         let store = Self::open_files(folder, terms, clock, ids)?;
-        store.writer.write(|session| session.extend_leases()).await?;
+        let opening = store.writer.write(|session| {
+            // Also if there is nothing to extend: a store that can't write must not open.
+            session.published.wrote = true;
+            session.extend_leases()
+        });
+        opening.await?;
         Ok(store)
     }
 
-    fn open_files(
-        folder: &Path,
-        terms: Terms,
-        clock: Arc<dyn Clock>,
-        ids: Arc<dyn Ids>,
-    ) -> Result<Self, StoreError> {
+    fn open_files(folder: &Path, terms: Terms, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Result<Self, StoreError> {
         let failed = |path: &Path| {
             let path = path.display().to_string();
             move |source| StoreError::File { path, source }
         };
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed(folder))?;
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .map_err(failed(folder))?;
         let lock = lock(&folder.join("approvals.lock"))?;
         let path = folder.join("approvals.sqlite");
         // SQLite gives its other files the mode of this one.
@@ -105,7 +108,14 @@ impl SqliteStore {
             hub: hub.clone(),
         };
         let writer = Writer::start(workshop).map_err(failed(&path))?;
-        Ok(Self { writer, readers: Readers::new(path), clock, receipts, hub, _lock: lock })
+        Ok(Self {
+            writer,
+            readers: Readers::new(path),
+            clock,
+            receipts,
+            hub,
+            _lock: lock,
+        })
     }
 
     async fn read<T: Send + 'static>(
@@ -135,15 +145,22 @@ impl ApprovalStore for SqliteStore {
         command: Command,
         request: Option<RequestKey>,
     ) -> Result<Committed, ApprovalError> {
-        self.writer.write(move |session| session.execute(id, &command, request.as_ref())).await
+        self.writer
+            .write(move |session| session.execute(id, &command, request.as_ref()))
+            .await
     }
 
     async fn acquire(&self, max: usize) -> Result<Acquired, ApprovalError> {
         let (now, relayed) = (self.clock.now(), self.receipts.relayed());
-        let (ready, next) =
-            self.read(move |connection| query::dispatchable(connection, now, relayed)).await?;
+        let (ready, next) = self
+            .read(move |connection| query::dispatchable(connection, now, relayed))
+            .await?;
         if !ready {
-            return Ok(Acquired { approvals: Vec::new(), now, next });
+            return Ok(Acquired {
+                approvals: Vec::new(),
+                now,
+                next,
+            });
         }
         let acquired = self.writer.write(move |session| session.acquire(max)).await?;
         Ok(Acquired { next, ..acquired })
@@ -171,23 +188,16 @@ impl ApprovalStore for SqliteStore {
         self.hub.last_change()
     }
 
-    async fn changes_after(
-        &self,
-        position: u64,
-        max: usize,
-    ) -> Result<Vec<Arc<Changed>>, ApprovalError> {
-        self.read(move |connection| query::changes_after(connection, position, max)).await
+    async fn changes_after(&self, position: u64, max: usize) -> Result<Vec<Arc<Changed>>, ApprovalError> {
+        self.read(move |connection| query::changes_after(connection, position, max))
+            .await
     }
 
     fn subscribe(&self) -> broadcast::Receiver<Arc<Changed>> {
         self.hub.subscribe()
     }
 
-    async fn outbox_after(
-        &self,
-        position: u64,
-        max: usize,
-    ) -> Result<Vec<OutboxRow>, ApprovalError> {
+    async fn outbox_after(&self, position: u64, max: usize) -> Result<Vec<OutboxRow>, ApprovalError> {
         loop {
             let mut bell = std::pin::pin!(self.hub.rows.notified());
             bell.as_mut().enable();
@@ -196,9 +206,7 @@ impl ApprovalStore for SqliteStore {
                 Fed::Rows(rows) => return Ok(rows),
                 Fed::Stored => {
                     let rows = self
-                        .read(move |connection| {
-                            query::outbox_after(connection, position, max, MAX_OUTBOX_BYTES)
-                        })
+                        .read(move |connection| query::outbox_after(connection, position, max, MAX_OUTBOX_BYTES))
                         .await?;
                     if !rows.is_empty() {
                         return Ok(rows);
@@ -252,8 +260,9 @@ impl Known {
         let last_row = "SELECT max(
              (SELECT ifnull(max(position), 0) FROM outbox), (SELECT ifnull(max(position), 0) FROM receipts))";
         let last_row = unsigned(number(last_row)?)?;
-        let first_unsent = connection
-            .query_row("SELECT min(position) FROM outbox", [], |row| row.get::<_, Option<i64>>(0))?;
+        let first_unsent = connection.query_row("SELECT min(position) FROM outbox", [], |row| {
+            row.get::<_, Option<i64>>(0)
+        })?;
         Ok(Self {
             clock: Moment::from_nanos(number("SELECT now FROM clock WHERE id = 1")?),
             relayed: match first_unsent {
@@ -271,7 +280,6 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
     connection.busy_timeout(Duration::from_secs(5))?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "foreign_keys", "ON")?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     connection.set_prepared_statement_cache_capacity(64);
     schema::migrate(&mut connection)?;
@@ -280,7 +288,8 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
 
 fn lock(path: &PathBuf) -> Result<File, StoreError> {
     let file = private_file(path)?;
-    file.try_lock().map_err(|_| StoreError::Locked(path.display().to_string()))?;
+    file.try_lock()
+        .map_err(|_| StoreError::Locked(path.display().to_string()))?;
     Ok(file)
 }
 
@@ -292,7 +301,10 @@ fn private_file(path: &PathBuf) -> Result<File, StoreError> {
         .truncate(false)
         .mode(0o600)
         .open(path)
-        .map_err(|source| StoreError::File { path: path.display().to_string(), source })
+        .map_err(|source| StoreError::File {
+            path: path.display().to_string(),
+            source,
+        })
 }
 
 #[cfg(test)]

@@ -1,7 +1,10 @@
 //! Entities: addresses, amounts, files and account numbers, which are recognised by their shape.
 
 use super::token::Token;
-use crate::{concept::ConceptId, vocabulary::{Vocabulary, is_word}};
+use crate::{
+    concept::ConceptId,
+    vocabulary::{Vocabulary, is_word},
+};
 
 /// Finds entities and names them by the policy's concept numbers.
 #[derive(Debug)]
@@ -17,17 +20,19 @@ pub struct Entities {
 }
 
 const FILE_ENDINGS: &[&str] = &[
-    "7z", "bak", "bat", "bin", "cfg", "conf", "csv", "db", "dmg", "doc", "docx", "env", "eml", "exe", "gif", "gz", "html", "ini", "jpeg", "jpg",
-    "js", "json", "key", "log", "md", "mov", "mp3", "mp4", "msi", "odt", "pdf", "pem", "png", "ppt", "pptx", "ps1", "py", "rs", "rtf", "sh",
-    "sql", "sqlite", "tar", "tgz", "toml", "ts", "txt", "wav", "xls", "xlsx", "xml", "yaml", "yml", "zip",
+    "7z", "bak", "bat", "bin", "cfg", "conf", "csv", "db", "dmg", "doc", "docx", "env", "eml", "exe", "gif", "gz",
+    "html", "ini", "jpeg", "jpg", "js", "json", "key", "log", "md", "mov", "mp3", "mp4", "msi", "odt", "pdf", "pem",
+    "png", "ppt", "pptx", "ps1", "py", "rs", "rtf", "sh", "sql", "sqlite", "tar", "tgz", "toml", "ts", "txt", "wav",
+    "xls", "xlsx", "xml", "yaml", "yml", "zip",
 ];
 const DOMAIN_ENDINGS: &[&str] = &[
-    "com", "org", "net", "io", "ai", "co", "dev", "edu", "gov", "info", "biz", "ly", "me", "app", "invalid", "example", "test", "uk", "de", "fr",
-    "eu", "ru", "cn", "xyz", "local", "internal", "cloud", "tech", "online", "site", "onion", "us", "ca", "jp", "in",
+    "com", "org", "net", "io", "ai", "co", "dev", "edu", "gov", "info", "biz", "ly", "me", "app", "invalid", "example",
+    "test", "uk", "de", "fr", "eu", "ru", "cn", "xyz", "local", "internal", "cloud", "tech", "online", "site", "onion",
+    "us", "ca", "jp", "in",
 ];
 const CURRENCIES: &[&str] = &[
-    "usd", "eur", "gbp", "chf", "jpy", "dollar", "dollars", "euro", "euros", "pound", "pounds", "bitcoin", "btc", "eth", "ether", "usdt", "cents",
-    "francs", "yen", "rupees", "inr", "cad", "aud", "quid", "bucks",
+    "usd", "eur", "gbp", "chf", "jpy", "dollar", "dollars", "euro", "euros", "pound", "pounds", "bitcoin", "btc",
+    "eth", "ether", "usdt", "cents", "francs", "yen", "rupees", "inr", "cad", "aud", "quid", "bucks",
 ];
 
 // === impl Entities ===
@@ -55,7 +60,11 @@ impl Entities {
             let (from, to) = chunk(text, start);
             let until = tokens.partition_point(|token| token.start < to).max(index + 1);
             if let Some(concept) = self.name(text.get(from..to).unwrap_or_default()) {
-                self.put(concept, tokens.get_mut(index..until).unwrap_or_default(), text.get(from..to).unwrap_or_default());
+                self.put(
+                    concept,
+                    tokens.get_mut(index..until).unwrap_or_default(),
+                    text.get(from..to).unwrap_or_default(),
+                );
             }
             index = until;
         }
@@ -68,7 +77,12 @@ impl Entities {
         }
         let Some(first) = tokens.first_mut() else { return };
         first.objects.insert(concept);
-        if concept == self.email && !self.internal_domains.iter().any(|domain| chunk.ends_with(domain.as_str())) {
+        if concept == self.email
+            && !self
+                .internal_domains
+                .iter()
+                .any(|domain| chunk.ends_with(domain.as_str()))
+        {
             first.objects.insert(self.external_email);
         }
     }
@@ -90,11 +104,19 @@ impl Entities {
         if is_account_number(chunk) {
             return Some(self.account);
         }
-        let ending = chunk.rsplit_once('.').filter(|(name, _)| !name.is_empty()).map(|(_, ending)| ending);
+        let ending = chunk
+            .rsplit_once('.')
+            .filter(|(name, _)| !name.is_empty())
+            .map(|(_, ending)| ending);
         match ending {
             Some(ending) if FILE_ENDINGS.contains(&ending) => Some(self.file),
             Some(ending) if DOMAIN_ENDINGS.contains(&ending.split('/').next().unwrap_or(ending)) => Some(self.url),
-            _ if chunk.starts_with(['/', '~']) && chunk.len() > 2 && chunk.bytes().any(|byte| byte.is_ascii_alphabetic()) => Some(self.file),
+            _ if chunk.starts_with(['/', '~'])
+                && chunk.len() > 2
+                && chunk.bytes().any(|byte| byte.is_ascii_alphabetic()) =>
+            {
+                Some(self.file)
+            }
             _ => None,
         }
     }
@@ -103,11 +125,28 @@ impl Entities {
     fn mark_amounts(&self, text: &str, tokens: &mut [Token]) {
         let word = |token: &Token| text.get(token.start..token.end).unwrap_or_default();
         for index in 0..tokens.len() {
-            let Some(token) = tokens.get(index).filter(|token| text.as_bytes().get(token.start).is_some_and(u8::is_ascii_digit)) else { continue };
-            let sign = text.get(..token.start).and_then(|before| before.trim_end().chars().next_back()).is_some_and(|sign| "$€£¥₿".contains(sign));
-            let named = tokens.iter().skip(index + 1).take(3).any(|next| CURRENCIES.contains(&word(next)))
-                || index.checked_sub(1).and_then(|before| tokens.get(before)).is_some_and(|before| CURRENCIES.contains(&word(before)));
-            if (sign || named) && let Some(token) = tokens.get_mut(index) {
+            let Some(token) = tokens
+                .get(index)
+                .filter(|token| text.as_bytes().get(token.start).is_some_and(u8::is_ascii_digit))
+            else {
+                continue;
+            };
+            let sign = text
+                .get(..token.start)
+                .and_then(|before| before.trim_end().chars().next_back())
+                .is_some_and(|sign| "$€£¥₿".contains(sign));
+            let named = tokens
+                .iter()
+                .skip(index + 1)
+                .take(3)
+                .any(|next| CURRENCIES.contains(&word(next)))
+                || index
+                    .checked_sub(1)
+                    .and_then(|before| tokens.get(before))
+                    .is_some_and(|before| CURRENCIES.contains(&word(before)));
+            if (sign || named)
+                && let Some(token) = tokens.get_mut(index)
+            {
                 token.objects.insert(self.amount);
             }
         }
@@ -122,24 +161,42 @@ pub(super) fn is_name_dot(text: &str, at: usize) -> bool {
         return true;
     }
     let left = before.len() - before.trim_end_matches(|last: char| last.is_ascii_alphanumeric()).len();
+    if left < 2 {
+        return true;
+    }
     let (from, to) = chunk(text, at.saturating_sub(1));
+    let further = text.get(at + 1..to).is_some_and(|rest| rest.contains('.'));
     let whole = text.get(from..to).unwrap_or_default();
     let ending = whole.rsplit('.').next().unwrap_or_default();
-    left < 2
-        || whole.contains("://")
+    whole.contains("://")
         || whole.contains('/')
-        || whole.contains('@') && after.contains('.')
+        || whole.contains('@') && further
         || whole.starts_with("www.")
         || FILE_ENDINGS.contains(&ending)
         || DOMAIN_ENDINGS.contains(&ending)
 }
 
+/// How far around a place a name is looked for; longer ones are no names.
+const MAX_CHUNK: usize = 256;
+
 /// The run without white space or quotation marks around `at`, without punctuation at its ends.
 fn chunk(text: &str, at: usize) -> (usize, usize) {
-    let border = |character: char| character.is_whitespace() || matches!(character, '\'' | '"' | ',' | '(' | ')' | '<' | '>' | '[' | ']' | ';');
-    let from = text.get(..at).and_then(|before| before.rfind(border).map(|found| found + 1)).unwrap_or(0);
-    let to = text.get(at..).and_then(|after| after.find(border)).map_or(text.len(), |found| at + found);
-    let end = text.get(from..to).map_or(to, |chunk| from + chunk.trim_end_matches(['.', '!', '?', ':']).len());
+    let border = |character: char| {
+        character.is_whitespace() || matches!(character, '\'' | '"' | ',' | '(' | ')' | '<' | '>' | '[' | ']' | ';')
+    };
+    let low = text.floor_char_boundary(at.saturating_sub(MAX_CHUNK));
+    let high = text.floor_char_boundary(at.saturating_add(MAX_CHUNK));
+    let from = text
+        .get(low..at)
+        .and_then(|before| before.char_indices().rfind(|(_, found)| border(*found)))
+        .map_or(low, |(found, character)| low + found + character.len_utf8());
+    let to = text
+        .get(at..high)
+        .and_then(|after| after.find(border))
+        .map_or(high, |found| at + found);
+    let end = text
+        .get(from..to)
+        .map_or(to, |chunk| from + chunk.trim_end_matches(['.', '!', '?', ':']).len());
     (from, end.max(at))
 }
 
@@ -147,7 +204,11 @@ fn chunk(text: &str, at: usize) -> (usize, usize) {
 fn is_account_number(chunk: &str) -> bool {
     let digits = chunk.bytes().filter(u8::is_ascii_digit).count();
     let (letters, rest) = chunk.split_at_checked(2).unwrap_or((chunk, ""));
-    let iban = chunk.len() >= 12 && letters.bytes().all(|byte| byte.is_ascii_lowercase()) && rest.bytes().take(2).all(|byte| byte.is_ascii_digit()) && digits >= 8 && chunk.bytes().all(is_word);
+    let iban = chunk.len() >= 12
+        && letters.bytes().all(|byte| byte.is_ascii_lowercase())
+        && rest.bytes().take(2).all(|byte| byte.is_ascii_digit())
+        && digits >= 8
+        && chunk.bytes().all(is_word);
     let wallet = chunk.starts_with("0x") && chunk.len() >= 20;
     let number = digits >= 9 && chunk.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
     iban || wallet || number

@@ -10,7 +10,12 @@ pub(super) fn roles(sentence: &Sentence<'_>, asked: bool) -> Vec<VerbUse> {
         if !token.is_verb() {
             continue;
         }
-        let reader = Reader { sentence, index, token, verbs: &verbs };
+        let reader = Reader {
+            sentence,
+            index,
+            token,
+            verbs: &verbs,
+        };
         if let Some((reach, negated)) = reader.read() {
             let reach = match reach {
                 Reach::Imply | Reach::Compose if reader.is_asked_inside(index) => Reach::Content,
@@ -18,7 +23,13 @@ pub(super) fn roles(sentence: &Sentence<'_>, asked: bool) -> Vec<VerbUse> {
                 Reach::Instruct if token.quoted => Reach::Imply,
                 reach => reach,
             };
-            verbs.push(VerbUse { concepts: token.verbs, class: token.class, reach, negated, token: index });
+            verbs.push(VerbUse {
+                concepts: token.verbs,
+                class: token.class,
+                reach,
+                negated,
+                token: index,
+            });
         }
     }
     verbs
@@ -46,7 +57,11 @@ impl Reader<'_> {
 
     fn base(&self) -> Option<(Reach, bool)> {
         if self.token.command {
-            let reach = if self.is_asked_inside(self.index) { Reach::Content } else { Reach::Instruct };
+            let reach = if self.is_asked_inside(self.index) {
+                Reach::Content
+            } else {
+                Reach::Instruct
+            };
             return Some((reach, false));
         }
         let Some(before) = self.before(self.index) else {
@@ -61,7 +76,9 @@ impl Reader<'_> {
             Function::To => self.infinitive(before),
             Function::Modal => Some((self.after_modal(before), false)),
             Function::Duty => Some((Reach::Imply, self.is_negated(before))),
-            Function::Subject | Function::Question | Function::Wish | Function::Subordinator | Function::Auxiliary => Some((Reach::Content, false)),
+            Function::Subject | Function::Question | Function::Wish | Function::Subordinator | Function::Auxiliary => {
+                Some((Reach::Content, false))
+            }
             Function::Determiner | Function::Preposition | Function::Copula | Function::Pronoun => None,
             Function::Adverb | Function::Open => self.after_word(before),
         }
@@ -69,9 +86,10 @@ impl Reader<'_> {
 
     /// After `and`, `then` or `but`: an instruction, unless it shares the role of the verb right before.
     fn coordinated(&self, and: usize) -> Option<(Reach, bool)> {
-        let neighbour = self.verbs.last().filter(|verb| {
-            (verb.token + 1..and).all(|between| self.sentence.function(between) == Function::Adverb)
-        });
+        let neighbour = self
+            .verbs
+            .last()
+            .filter(|verb| (verb.token + 1..and).all(|between| self.sentence.function(between) == Function::Adverb));
         if let Some(verb) = neighbour {
             return (self.leads() || !self.ends()).then_some((verb.reach, verb.negated));
         }
@@ -83,20 +101,37 @@ impl Reader<'_> {
         if self.is_noun_here() {
             return None;
         }
-        let Some(mut governor) = self.before(to) else { return Some((Reach::Instruct, false)) };
+        let Some(mut governor) = self.before(to) else {
+            return Some((Reach::Instruct, false));
+        };
         let addressed = self.sentence.function(governor) == Function::You;
-        while matches!(self.sentence.function(governor), Function::You | Function::Beneficiary | Function::Adverb | Function::Pronoun) {
+        while matches!(
+            self.sentence.function(governor),
+            Function::You | Function::Beneficiary | Function::Adverb | Function::Pronoun
+        ) {
             let Some(earlier) = self.before(governor) else { break };
             governor = earlier;
         }
         let negated = self.sentence.function(governor) == Function::Negation;
         let reach = match self.sentence.function(governor) {
-            Function::Duty if self.before(governor).is_some_and(|who| self.sentence.function(who) == Function::Subject) => Reach::Imply,
+            Function::Duty
+                if self
+                    .before(governor)
+                    .is_some_and(|who| self.sentence.function(who) == Function::Subject) =>
+            {
+                Reach::Imply
+            }
             Function::Duty | Function::Filler | Function::Copula if self.is_asked_inside(governor) => Reach::Content,
             Function::Duty | Function::Filler | Function::Copula => Reach::Instruct,
             Function::Wish if addressed => Reach::Instruct,
             Function::Wish => Reach::Imply,
-            Function::Preposition if self.sentence.word(governor) == "like" => if addressed { Reach::Instruct } else { Reach::Imply },
+            Function::Preposition if self.sentence.word(governor) == "like" => {
+                if addressed {
+                    Reach::Instruct
+                } else {
+                    Reach::Imply
+                }
+            }
             Function::Question => Reach::Content,
             _ => self.purpose(),
         };
@@ -112,9 +147,18 @@ impl Reader<'_> {
     /// An infinitive that says what for: part of the text if one is composed, the real thing after `use … to`.
     fn purpose(&self) -> Reach {
         match self.head() {
-            Some(VerbUse { class: VerbClass::Composing, .. }) => Reach::Compose,
-            Some(VerbUse { class: VerbClass::Light, reach: Reach::Instruct, .. }) => Reach::Instruct,
-            Some(VerbUse { reach: Reach::Content, .. }) => Reach::Content,
+            Some(VerbUse {
+                class: VerbClass::Composing,
+                ..
+            }) => Reach::Compose,
+            Some(VerbUse {
+                class: VerbClass::Light,
+                reach: Reach::Instruct,
+                ..
+            }) => Reach::Instruct,
+            Some(VerbUse {
+                reach: Reach::Content, ..
+            }) => Reach::Content,
             _ => Reach::Imply,
         }
     }
@@ -126,11 +170,17 @@ impl Reader<'_> {
             return None;
         }
         let negated = function == Function::Negation;
-        let filler = function == Function::Filler && before.is_some_and(|before| matches!(self.sentence.word(before), "go" | "ahead"));
+        let filler = function == Function::Filler
+            && before.is_some_and(|before| matches!(self.sentence.word(before), "go" | "ahead"));
         match self.head() {
             _ if filler => Some((Reach::Instruct, negated)),
-            Some(VerbUse { reach: Reach::Content, .. }) => Some((Reach::Content, negated)),
-            Some(VerbUse { class: VerbClass::Composing, .. }) => Some((Reach::Compose, negated)),
+            Some(VerbUse {
+                reach: Reach::Content, ..
+            }) => Some((Reach::Content, negated)),
+            Some(VerbUse {
+                class: VerbClass::Composing,
+                ..
+            }) => Some((Reach::Compose, negated)),
             _ => Some((Reach::Imply, negated)),
         }
     }
@@ -138,28 +188,46 @@ impl Reader<'_> {
     /// `which disarms the alarm`; otherwise the form is taken for a plural noun.
     fn third(&self) -> Option<(Reach, bool)> {
         let before = self.before(self.index)?;
-        let relative = matches!(self.sentence.word(before), "that" | "which" | "who" | "it" | "he" | "she" | "automatically");
+        let relative = matches!(
+            self.sentence.word(before),
+            "that" | "which" | "who" | "it" | "he" | "she" | "automatically"
+        );
         relative.then(|| match self.head() {
-            Some(VerbUse { class: VerbClass::Composing, .. }) => (Reach::Compose, false),
+            Some(VerbUse {
+                class: VerbClass::Composing,
+                ..
+            }) => (Reach::Compose, false),
             _ => (Reach::Imply, false),
         })
     }
 
     /// `must be deleted`, `needs to be paid`, `have it removed`.
     fn past(&self) -> Option<(Reach, bool)> {
-        let be = self.before(self.index).filter(|before| matches!(self.sentence.word(*before), "be" | "get" | "been"))?;
+        let be = self
+            .before(self.index)
+            .filter(|before| matches!(self.sentence.word(*before), "be" | "get" | "been"))?;
         let modal = self.before(be)?;
         let negated = self.sentence.function(modal) == Function::Negation;
-        let duty = matches!(self.sentence.word(modal), "must" | "should" | "to" | "shall" | "can" | "could") || negated;
+        let duty = matches!(
+            self.sentence.word(modal),
+            "must" | "should" | "to" | "shall" | "can" | "could"
+        ) || negated;
         duty.then(|| match self.head() {
-            Some(VerbUse { class: VerbClass::Composing, .. }) => (Reach::Compose, negated),
+            Some(VerbUse {
+                class: VerbClass::Composing,
+                ..
+            }) => (Reach::Compose, negated),
             _ => (Reach::Imply, negated),
         })
     }
 
     /// After a word that is no function word: mostly a compound noun, sometimes a verb with an unknown subject.
     fn after_word(&self, before: usize) -> Option<(Reach, bool)> {
-        let verb = self.sentence.tokens.get(before).is_some_and(|token| token.is_verb() && token.class == VerbClass::Light);
+        let verb = self
+            .sentence
+            .tokens
+            .get(before)
+            .is_some_and(|token| token.is_verb() && token.class == VerbClass::Light);
         if verb && self.takes_object() {
             return Some((self.inherited(), false));
         }
@@ -181,11 +249,19 @@ impl Reader<'_> {
 
     /// The verb at the head of the current clause.
     fn head(&self) -> Option<VerbUse> {
-        self.verbs.iter().rev().find(|verb| matches!(verb.reach, Reach::Instruct | Reach::Content)).copied()
+        self.verbs
+            .iter()
+            .rev()
+            .find(|verb| matches!(verb.reach, Reach::Instruct | Reach::Content))
+            .copied()
     }
 
     fn is_negated(&self, at: usize) -> bool {
-        self.before(at).is_some_and(|before| before + 2 >= at && self.sentence.function(before) == Function::Negation && self.sentence.word(at) != "forget")
+        self.before(at).is_some_and(|before| {
+            before + 2 >= at
+                && self.sentence.function(before) == Function::Negation
+                && self.sentence.word(at) != "forget"
+        })
     }
 
     /// The token before `at`, over adverbs; `None` at the start of a sentence or after punctuation.
@@ -210,12 +286,21 @@ impl Reader<'_> {
     fn leads(&self) -> bool {
         let mut start = self.index;
         while start > self.sentence.first
-            && self.sentence.tokens.get(start).is_some_and(|token| token.before == Break::None)
+            && self
+                .sentence
+                .tokens
+                .get(start)
+                .is_some_and(|token| token.before == Break::None)
             && self.sentence.function(start - 1) == Function::Adverb
         {
             start -= 1;
         }
-        let strong = start == self.sentence.first || self.sentence.tokens.get(start).is_some_and(|token| token.before >= Break::Colon);
+        let strong = start == self.sentence.first
+            || self
+                .sentence
+                .tokens
+                .get(start)
+                .is_some_and(|token| token.before >= Break::Colon);
         if self.is_noun_here() {
             return false;
         }
@@ -225,7 +310,9 @@ impl Reader<'_> {
     /// What follows makes it a noun: `report of …`, `transfer is …`.
     fn is_noun_here(&self) -> bool {
         let Some(next) = self.next() else { return false };
-        matches!(self.sentence.word(self.index + 1), "of") || (matches!(next.function, Function::Copula | Function::Modal) && self.sentence.word(self.index + 1) != "be")
+        matches!(self.sentence.word(self.index + 1), "of")
+            || (matches!(next.function, Function::Copula | Function::Modal)
+                && self.sentence.word(self.index + 1) != "be")
     }
 
     fn ends(&self) -> bool {
@@ -234,16 +321,36 @@ impl Reader<'_> {
 
     /// Something that can be an object follows.
     fn takes_object(&self) -> bool {
-        let quoted = self.sentence.tokens.get(self.index + 1).is_some_and(|next| next.quoted != self.token.quoted && self.index + 1 < self.sentence.last);
-        quoted || self.next().is_some_and(|next| {
-            matches!(next.function, Function::Determiner | Function::Pronoun | Function::Beneficiary | Function::Open | Function::To | Function::Adverb | Function::Question)
-                || matches!(next.function, Function::Preposition | Function::Subordinator)
-        })
+        let quoted = self
+            .sentence
+            .tokens
+            .get(self.index + 1)
+            .is_some_and(|next| next.quoted != self.token.quoted && self.index + 1 < self.sentence.last);
+        quoted
+            || self.next().is_some_and(|next| {
+                matches!(
+                    next.function,
+                    Function::Determiner
+                        | Function::Pronoun
+                        | Function::Beneficiary
+                        | Function::Open
+                        | Function::To
+                        | Function::Adverb
+                        | Function::Question
+                ) || matches!(next.function, Function::Preposition | Function::Subordinator)
+            })
     }
 
     /// `review, approve and send …`: a verb follows the conjunction.
     fn continues(&self) -> bool {
-        let Some(next) = self.sentence.tokens.get(self.index + 1).filter(|_| self.index + 1 < self.sentence.last) else { return true };
+        let Some(next) = self
+            .sentence
+            .tokens
+            .get(self.index + 1)
+            .filter(|_| self.index + 1 < self.sentence.last)
+        else {
+            return true;
+        };
         if matches!(next.function, Function::And | Function::Then) {
             return self.sentence.tokens.get(self.index + 2).is_some_and(Token::is_verb);
         }
@@ -252,6 +359,9 @@ impl Reader<'_> {
 
     /// The next token, if no punctuation stands between.
     fn next(&self) -> Option<&Token> {
-        self.sentence.tokens.get(self.index + 1).filter(|next| self.index + 1 < self.sentence.last && next.before == Break::None)
+        self.sentence
+            .tokens
+            .get(self.index + 1)
+            .filter(|next| self.index + 1 < self.sentence.last && next.before == Break::None)
     }
 }

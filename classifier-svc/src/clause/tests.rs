@@ -6,11 +6,23 @@ use crate::vocabulary::VocabularyBuilder;
 fn vocabulary() -> Vocabulary {
     let mut builder = VocabularyBuilder::new().unwrap();
     let terms = |list: &[&str]| list.iter().map(|term| (*term).to_owned()).collect::<Vec<_>>();
-    builder.verb("send", VerbClass::Acting, &terms(&["send|sent", "delete", "transfer", "update"])).unwrap();
-    builder.verb("draft", VerbClass::Composing, &terms(&["draft", "summarize"])).unwrap();
-    builder.verb("review", VerbClass::Reading, &terms(&["review", "find", "list"])).unwrap();
+    builder
+        .verb(
+            "send",
+            VerbClass::Acting,
+            &terms(&["send|sent", "delete", "transfer", "update"]),
+        )
+        .unwrap();
+    builder
+        .verb("draft", VerbClass::Composing, &terms(&["draft", "summarize"]))
+        .unwrap();
+    builder
+        .verb("review", VerbClass::Reading, &terms(&["review", "find", "list"]))
+        .unwrap();
     builder.verb("use", VerbClass::Light, &terms(&["use"])).unwrap();
-    builder.object("mention", &terms(&["documentation", "example"])).unwrap();
+    builder
+        .object("mention", &terms(&["documentation", "example"]))
+        .unwrap();
     builder.build().unwrap()
 }
 
@@ -27,7 +39,11 @@ fn read(text: &str) -> String {
             Reach::Mention => "\"",
         };
         let token = &tokens[verb.token];
-        format!("{}{}{reach}", if verb.negated { "-" } else { "" }, &text[token.start..token.end])
+        format!(
+            "{}{}{reach}",
+            if verb.negated { "-" } else { "" },
+            text.get(token.start..token.end).unwrap()
+        )
     };
     let parts: Vec<String> = clauses(text, &tokens, &vocabulary)
         .iter()
@@ -46,7 +62,10 @@ fn composing_is_not_acting() {
 #[test]
 fn coordinated_verbs_share_a_clause() {
     assert_eq!(read("review and update the notes"), "review! update!");
-    assert_eq!(read("please find the file, update it, and send it to bob"), "find! | update! | send!");
+    assert_eq!(
+        read("please find the file, update it, and send it to bob"),
+        "find! | update! | send!"
+    );
 }
 
 #[test]
@@ -67,6 +86,9 @@ fn purposes_and_wishes_imply() {
 
 #[test]
 fn quoted_examples_are_mentions() {
-    assert_eq!(read("the documentation shows 'delete the file' as an example"), "delete\"");
+    assert_eq!(
+        read("the documentation shows 'delete the file' as an example"),
+        "delete\""
+    );
     assert_eq!(read("delete 'the example'"), "delete!");
 }

@@ -24,6 +24,10 @@ pub enum Break {
 
 /// One word of a view.
 #[derive(Clone, Copy, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says something of its own about the word"
+)]
 pub struct Token {
     /// First byte in the view.
     pub start: usize,
@@ -134,9 +138,16 @@ fn toggled(bytes: &[u8], at: usize, quote: Option<u8>) -> Option<u8> {
     if quote.is_some() && quote == mark {
         return None;
     }
-    let boundary = at.checked_sub(1).and_then(|before| bytes.get(before)).is_none_or(|byte| !is_word(*byte));
+    let boundary = at
+        .checked_sub(1)
+        .and_then(|before| bytes.get(before))
+        .is_none_or(|byte| !is_word(*byte));
     let closes = bytes.iter().skip(at + 1).any(|byte| Some(*byte) == mark);
-    if quote.is_none() && boundary && closes { mark } else { quote }
+    if quote.is_none() && boundary && closes {
+        mark
+    } else {
+        quote
+    }
 }
 
 fn break_at(text: &str, at: usize) -> Break {
@@ -147,7 +158,9 @@ fn break_at(text: &str, at: usize) -> Break {
         Some(b'\n' | b';' | b'!' | b'?') => Break::Sentence,
         Some(b'.') if next.is_none_or(|byte| !is_word(byte) && byte != b'/' && byte != b'.') => Break::Sentence,
         Some(b'.') if !entity::is_name_dot(text, at) => Break::Sentence,
-        Some(b':') if next.is_none_or(|byte| byte.is_ascii_whitespace() || byte == b'\'' || byte == b'"') => Break::Colon,
+        Some(b':') if next.is_none_or(|byte| byte.is_ascii_whitespace() || byte == b'\'' || byte == b'"') => {
+            Break::Colon
+        }
         Some(b',' | b'(' | b')' | b'[' | b']' | b'{' | b'}' | b'<' | b'>' | b'|' | b'"' | b'=') => Break::Comma,
         Some(b'-' | b'/') if next == Some(b' ') => Break::Comma,
         Some(b'-') if next == Some(b'-') => Break::Sentence,
@@ -175,7 +188,11 @@ fn mark_terms(text: &str, tokens: &mut [Token], vocabulary: &Vocabulary) {
             }
             if hit.phrase {
                 let from = first + usize::from(meaning.verb.is_some());
-                tokens.iter_mut().skip(from).take_while(|token| token.start < hit.end).for_each(|token| token.fixed = true);
+                tokens
+                    .iter_mut()
+                    .skip(from)
+                    .take_while(|token| token.start < hit.end)
+                    .for_each(|token| token.fixed = true);
             }
         }
     }

@@ -9,6 +9,9 @@ use base64::{
 /// Shortest run that is tried as base64 or hexadecimal: shorter ones are words.
 const MIN_BLOB: usize = 16;
 
+/// How many escapes are decoded at a time.
+const MAX_ESCAPES: usize = 64;
+
 const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
     .with_decode_padding_mode(DecodePaddingMode::Indifferent)
     .with_decode_allow_trailing_bits(true);
@@ -18,7 +21,11 @@ const BASE64_URL: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, LENIENT);
 /// The text with everything encoded in it decoded in place, and for each byte the offset it came from.
 /// `None` if nothing is encoded.
 pub(super) fn decode(text: &str) -> Option<(String, Vec<u32>)> {
-    let mut output = Output { bytes: Vec::new(), map: Vec::new(), changed: false };
+    let mut output = Output {
+        bytes: Vec::new(),
+        map: Vec::new(),
+        changed: false,
+    };
     let mut at = 0;
     while at < text.len() {
         let rest = text.get(at..).unwrap_or_default();
@@ -50,7 +57,11 @@ impl Output {
             }
             return self.kept(at, token);
         }
-        let length = if run > 0 { run } else { rest.chars().next().map_or(1, char::len_utf8) };
+        let length = if run > 0 {
+            run
+        } else {
+            rest.chars().next().map_or(1, char::len_utf8)
+        };
         self.kept(at, rest.get(..length).unwrap_or_default())
     }
 
@@ -67,7 +78,8 @@ impl Output {
 
     fn push(&mut self, bytes: &[u8], offset: impl Fn(usize) -> usize) {
         self.bytes.extend_from_slice(bytes);
-        self.map.extend((0..bytes.len()).map(|index| u32::try_from(offset(index)).unwrap_or(u32::MAX)));
+        self.map
+            .extend((0..bytes.len()).map(|index| u32::try_from(offset(index)).unwrap_or(u32::MAX)));
     }
 
     fn finish(self) -> Option<(String, Vec<u32>)> {
@@ -76,17 +88,23 @@ impl Output {
     }
 }
 
-/// `%41` and runs of it, which together must be UTF-8.
+/// `%41` and runs of it, as far as they are UTF-8.
 fn percent(text: &str) -> Option<(Vec<u8>, usize)> {
     let mut decoded = Vec::new();
     let mut rest = text.as_bytes();
     while let [b'%', high, low, tail @ ..] = rest {
-        let (Some(high), Some(low)) = (hex_digit(*high), hex_digit(*low)) else { break };
+        let (Some(high), Some(low)) = (hex_digit(*high), hex_digit(*low)) else {
+            break;
+        };
         decoded.push(high << 4 | low);
         rest = tail;
+        if decoded.len() == MAX_ESCAPES {
+            break;
+        }
     }
-    let length = text.len() - rest.len();
-    (length > 0 && std::str::from_utf8(&decoded).is_ok()).then_some((decoded, length))
+    let valid = std::str::from_utf8(&decoded).map_or_else(|error| error.valid_up_to(), str::len);
+    decoded.truncate(valid);
+    (valid > 0).then_some((decoded, valid * 3))
 }
 
 /// `&#65;`, `&#x41;` and the named references that matter.
@@ -117,18 +135,28 @@ fn blob(token: &str) -> Option<Vec<u8>> {
     if token.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return hex::decode(token).ok().filter(|bytes| is_readable(bytes));
     }
-    let mixed = token.bytes().any(|byte| byte.is_ascii_uppercase()) && token.bytes().any(|byte| byte.is_ascii_lowercase());
+    let mixed =
+        token.bytes().any(|byte| byte.is_ascii_uppercase()) && token.bytes().any(|byte| byte.is_ascii_lowercase());
     if !mixed {
         return None;
     }
-    let engine = if token.contains(['-', '_']) { &BASE64_URL } else { &BASE64 };
+    let engine = if token.contains(['-', '_']) {
+        &BASE64_URL
+    } else {
+        &BASE64
+    };
     engine.decode(token).ok().filter(|bytes| is_readable(bytes))
 }
 
 /// Whether bytes are text rather than chance: UTF-8, and nearly all of it letters, digits and punctuation.
 fn is_readable(bytes: &[u8]) -> bool {
-    let Ok(text) = std::str::from_utf8(bytes) else { return false };
-    text.len() >= 6 && text.chars().all(|character| !character.is_control() || character.is_whitespace())
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return false;
+    };
+    text.len() >= 6
+        && text
+            .chars()
+            .all(|character| !character.is_control() || character.is_whitespace())
 }
 
 fn is_blob(byte: u8) -> bool {

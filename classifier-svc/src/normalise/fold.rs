@@ -21,7 +21,8 @@ pub(super) fn fold(raw: &str) -> View {
 
 /// Whether folding did more than lower the case.
 pub(super) fn is_disguised(raw: &str) -> bool {
-    raw.chars().any(|character| !character.is_ascii() && (is_invisible(character) || look_alike(character).is_some()))
+    raw.chars()
+        .any(|character| !character.is_ascii() && (is_invisible(character) || look_alike(character).is_some()))
 }
 
 struct Builder {
@@ -33,7 +34,10 @@ struct Builder {
 
 impl Builder {
     fn with_capacity(bytes: usize) -> Self {
-        Self { text: String::with_capacity(bytes), map: Vec::with_capacity(bytes + 1) }
+        Self {
+            text: String::with_capacity(bytes),
+            map: Vec::with_capacity(bytes + 1),
+        }
     }
 
     fn fold(&mut self, at: usize, character: char) {
@@ -93,7 +97,11 @@ fn is_invisible(character: char) -> bool {
 /// What a character of another script is meant to be read as.
 fn look_alike(character: char) -> Option<&'static str> {
     let lower = character.to_lowercase().next().unwrap_or(character);
-    LOOK_ALIKES.binary_search_by_key(&lower, |(key, _)| *key).ok().and_then(|at| LOOK_ALIKES.get(at)).map(|(_, latin)| *latin)
+    LOOK_ALIKES
+        .binary_search_by_key(&lower, |(key, _)| *key)
+        .ok()
+        .and_then(|at| LOOK_ALIKES.get(at))
+        .map(|(_, latin)| *latin)
 }
 
 /// Sorted by code point; lower-case keys only.

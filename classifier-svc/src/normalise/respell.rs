@@ -38,7 +38,11 @@ pub(super) fn joined(text: &str, _: &Vocabulary) -> Respelled {
 pub(super) fn leet(text: &str, vocabulary: &Vocabulary) -> Respelled {
     let mut output = Mapped::with_capacity(text.len());
     let long = |word: &str| word.len() > 3 && is_mixed(word);
-    let dense = words(text).filter(|(_, word)| long(word) && unleet(word, vocabulary).is_some()).take(2).count() == 2;
+    let dense = words(text)
+        .filter(|(_, word)| long(word) && unleet(word, vocabulary).is_some())
+        .take(2)
+        .count()
+        == 2;
     let (mut changed, mut last) = (false, 0);
     for (start, word) in words(text) {
         let numbered = word.len() < 4 && text.get(start + word.len()..).is_some_and(|rest| rest.starts_with('-'));
@@ -57,17 +61,40 @@ pub(super) fn leet(text: &str, vocabulary: &Vocabulary) -> Respelled {
     changed.then(|| output.named("leet"))
 }
 
-/// Rot13, if the text makes no sense as it stands and sense when rotated.
+/// Rot13, sentence by sentence, where one makes no sense as it stands and sense when rotated.
 pub(super) fn rotated(text: &str, vocabulary: &Vocabulary) -> Respelled {
-    let known = |text: &str| words(text).filter(|(_, word)| word.len() > 2 && is_known(word, vocabulary)).count();
-    let total = words(text).filter(|(_, word)| word.len() > 2).count();
-    let plain = known(text);
-    if total < 3 || plain * 4 > total {
+    let mut output = String::with_capacity(text.len());
+    let (mut changed, mut before) = (false, false);
+    for sentence in text.split_inclusive(['.', '?', ';', '\n']) {
+        let rotated = rotated_sentence(sentence, before, vocabulary);
+        before = rotated.is_some();
+        changed |= before;
+        output.push_str(rotated.as_deref().unwrap_or(sentence));
+    }
+    let map = || {
+        (0..text.len())
+            .map(|at| u32::try_from(at).unwrap_or(u32::MAX))
+            .collect()
+    };
+    changed.then(|| ("rot13", output, map()))
+}
+
+/// What follows a rotated sentence needs less to be taken for one: it may be short.
+fn rotated_sentence(sentence: &str, follows: bool, vocabulary: &Vocabulary) -> Option<String> {
+    let known = |text: &str| {
+        words(text)
+            .filter(|(_, word)| word.len() > 2 && is_known(word, vocabulary))
+            .count()
+    };
+    let total = words(sentence).filter(|(_, word)| word.len() > 2).count();
+    let plain = known(sentence);
+    if total == 0 || plain * 4 > total {
         return None;
     }
-    let rotated: String = text.chars().map(rot13).collect();
-    let map = (0..text.len()).map(|at| u32::try_from(at).unwrap_or(u32::MAX)).collect();
-    (known(&rotated) >= 3.max(plain * 2)).then_some(("rot13", rotated, map))
+    let rotated: String = sentence.chars().map(rot13).collect();
+    let sense = known(&rotated);
+    let makes_sense = (sense >= 2.max(plain * 2)) || (follows && plain == 0);
+    makes_sense.then_some(rotated)
 }
 
 /// `forgetpreviousrules` to words, for runs too long to be a word.
@@ -76,7 +103,12 @@ pub(super) fn split(text: &str, vocabulary: &Vocabulary) -> Respelled {
     let (mut changed, mut last) = (false, 0);
     for (start, word) in words(text) {
         let run = word.len() >= MIN_RUN && word.is_ascii() && !word.contains('_');
-        let Some(borders) = run.then(|| segment(word.get(..MAX_RUN).unwrap_or(word), vocabulary)).flatten() else { continue };
+        let Some(borders) = run
+            .then(|| segment(word.get(..MAX_RUN).unwrap_or(word), vocabulary))
+            .flatten()
+        else {
+            continue;
+        };
         output.copy(text, last, start);
         let mut from = 0;
         for border in borders {
@@ -100,12 +132,18 @@ struct Mapped {
 
 impl Mapped {
     fn with_capacity(bytes: usize) -> Self {
-        Self { text: String::with_capacity(bytes), map: Vec::with_capacity(bytes + 1) }
+        Self {
+            text: String::with_capacity(bytes),
+            map: Vec::with_capacity(bytes + 1),
+        }
     }
 
     fn push(&mut self, character: char, at: usize) {
         self.text.push(character);
-        self.map.extend(std::iter::repeat_n(u32::try_from(at).unwrap_or(u32::MAX), character.len_utf8()));
+        self.map.extend(std::iter::repeat_n(
+            u32::try_from(at).unwrap_or(u32::MAX),
+            character.len_utf8(),
+        ));
     }
 
     fn copy(&mut self, text: &str, from: usize, to: usize) {
@@ -149,10 +187,20 @@ fn spaced_run(bytes: &[u8], at: usize) -> usize {
         Some(byte) if is_separator(*byte) => *byte,
         _ => return at,
     };
-    if at.checked_sub(1).and_then(|before| bytes.get(before)).is_some_and(|byte| !byte.is_ascii_whitespace()) {
+    if at
+        .checked_sub(1)
+        .and_then(|before| bytes.get(before))
+        .is_some_and(|byte| !byte.is_ascii_whitespace())
+    {
         return at;
     }
-    let single = |byte: u8| if separator == b' ' { byte.is_ascii_graphic() } else { byte.is_ascii_alphanumeric() };
+    let single = |byte: u8| {
+        if separator == b' ' {
+            byte.is_ascii_graphic()
+        } else {
+            byte.is_ascii_alphanumeric()
+        }
+    };
     let (mut end, mut letters, mut cursor) = (at, 0, at);
     while let Some(byte) = bytes.get(cursor).copied().filter(|byte| single(*byte)) {
         let next = bytes.get(cursor + 1).copied();
@@ -161,7 +209,13 @@ fn spaced_run(bytes: &[u8], at: usize) -> usize {
         }
         letters += usize::from(byte.is_ascii_alphanumeric());
         end = cursor + 1;
-        cursor = end + bytes.iter().skip(end).take(4).take_while(|byte| **byte == separator || **byte == b' ').count();
+        cursor = end
+            + bytes
+                .iter()
+                .skip(end)
+                .take(4)
+                .take_while(|byte| **byte == separator || **byte == b' ')
+                .count();
         if cursor == end {
             break;
         }
@@ -177,7 +231,9 @@ fn segment(run: &str, vocabulary: &Vocabulary) -> Option<Vec<usize>> {
         let skip = best.get(end - 1).map_or(u32::MAX, |(cost, ..)| cost.saturating_add(3));
         let mut cell = (skip, end - 1, false);
         for start in end.saturating_sub(MAX_WORD)..end.saturating_sub(1) {
-            let Some((cost, ..)) = best.get(start).filter(|(cost, ..)| cost + 1 < cell.0) else { continue };
+            let Some((cost, ..)) = best.get(start).filter(|(cost, ..)| cost + 1 < cell.0) else {
+                continue;
+            };
             if run.get(start..end).is_some_and(|word| is_known(word, vocabulary)) {
                 cell = (cost + 1, start, true);
             }
@@ -254,7 +310,9 @@ fn is_known(word: &str, vocabulary: &Vocabulary) -> bool {
 
 /// Letters with leet digits or signs among them, and at least one letter.
 fn is_mixed(word: &str) -> bool {
-    word.len() > 2 && word.bytes().any(|byte| byte.is_ascii_lowercase()) && word.bytes().any(|byte| !byte.is_ascii_lowercase())
+    word.len() > 2
+        && word.bytes().any(|byte| byte.is_ascii_lowercase())
+        && word.bytes().any(|byte| !byte.is_ascii_lowercase())
 }
 
 fn is_digits(word: &str) -> bool {

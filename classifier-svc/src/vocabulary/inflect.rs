@@ -19,13 +19,28 @@ pub(super) fn verb_forms(term: &str) -> Vec<(String, Form)> {
     if let Some(literal) = term.strip_prefix('=') {
         return vec![(literal.to_owned(), Form::Base)];
     }
-    let (term, irregular) = term.split_once('|').map_or((term, None), |(base, past)| (base, Some(past)));
-    let (stem, rest) = term.split_once(' ').map_or((term, String::new()), |(first, rest)| (first, format!(" {rest}")));
-    let mut forms = vec![(format!("{stem}{rest}"), Form::Base), (format!("{}{rest}", with_s(stem)), Form::Third)];
-    forms.extend(gerunds(stem).into_iter().map(|form| (format!("{form}{rest}"), Form::Gerund)));
+    let (term, irregular) = term
+        .split_once('|')
+        .map_or((term, None), |(base, past)| (base, Some(past)));
+    let (stem, rest) = term
+        .split_once(' ')
+        .map_or((term, String::new()), |(first, rest)| (first, format!(" {rest}")));
+    let mut forms = vec![
+        (format!("{stem}{rest}"), Form::Base),
+        (format!("{}{rest}", with_s(stem)), Form::Third),
+    ];
+    forms.extend(
+        gerunds(stem)
+            .into_iter()
+            .map(|form| (format!("{form}{rest}"), Form::Gerund)),
+    );
     match irregular {
         Some(past) => forms.push((format!("{past}{rest}"), Form::Past)),
-        None => forms.extend(pasts(stem).into_iter().map(|form| (format!("{form}{rest}"), Form::Past))),
+        None => forms.extend(
+            pasts(stem)
+                .into_iter()
+                .map(|form| (format!("{form}{rest}"), Form::Past)),
+        ),
     }
     forms
 }

@@ -11,7 +11,7 @@ use proto::{
 use tonic::{Response, Status};
 use warrant::ActionDigest;
 
-use super::{DECIDER, get, name_of, print, view};
+use super::{DECIDER, get, name_of, print_result, view};
 use crate::{
     args::{DecideArgs, GlobalArgs, ReconcileArgs, ReconciledOutcome, RefuseArgs},
     client::{Session, request_id},
@@ -117,7 +117,7 @@ fn finish<R>(
     let response = response
         .map_err(|status| session.failed(PartName::Approval, &status))?
         .into_inner();
-    print(&view(approval_of(response))?, global, console)?;
+    print_result(&view(approval_of(response))?, global, console)?;
     Ok(Exit::Ok)
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chassis::PartName;
 use clap::{Args, Subcommand, ValueEnum};
 
 /// Options of `token`.
@@ -23,8 +24,14 @@ pub enum TokenCommand {
 #[derive(Clone, Debug, Args)]
 pub struct CreateTokenArgs {
     /// Whose token
-    #[arg(long, value_name = "NAME")]
-    pub subject: String,
+    #[arg(long, value_name = "NAME", required_unless_present = "service")]
+    pub subject: Option<String>,
+    /// A service's token instead of a person's, to try what that service can and can't do; lives at most five minutes
+    #[arg(long, value_name = "PART", requires = "target", conflicts_with_all = ["subject", "tenant", "groups", "audience", "ttl"])]
+    pub service: Option<PartName>,
+    /// The one service that a service's token is for
+    #[arg(long, value_name = "PART", requires = "service")]
+    pub target: Option<PartName>,
     /// Tenant [default: as the subject is known to the local issuer]
     #[arg(long, value_name = "NAME")]
     pub tenant: Option<String>,

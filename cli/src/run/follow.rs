@@ -71,12 +71,13 @@ async fn take_up(session: &Session, run: &str, reporter: &mut Reporter<'_, '_>) 
 }
 
 async fn watch(session: &Session, run: &str) -> Result<Updates, Status> {
-    let internal = |error: CliError| Status::failed_precondition(error.to_string());
+    // An instance that is just being started again has no endpoints yet.
+    let absent = |error: CliError| Status::unavailable(error.to_string());
     let message = WatchRunRequest { name: run.to_owned() };
-    let request = session.stream(Audience::Governance, message).map_err(internal)?;
+    let request = session.stream(Audience::Governance, message).map_err(absent)?;
     let stream = session
         .governance()
-        .map_err(internal)?
+        .map_err(absent)?
         .watch_run(request)
         .await?
         .into_inner();

@@ -21,6 +21,7 @@ pub(super) struct Reporter<'c, 'io> {
     request_id: String,
     run: Option<RunView>,
     shown: String,
+    line_is_open: bool,
     changes: u64,
 }
 
@@ -43,6 +44,7 @@ impl<'c, 'io> Reporter<'c, 'io> {
             request_id: request_id.to_owned(),
             run: None,
             shown: String::new(),
+            line_is_open: false,
             changes: 0,
         }
     }
@@ -74,10 +76,9 @@ impl<'c, 'io> Reporter<'c, 'io> {
 
     /// The run, after a change.
     pub(super) fn run(&mut self, run: RunView) -> Result<(), CliError> {
-        let same = self
-            .run
-            .as_ref()
-            .is_some_and(|known| known.state == run.state && known.update_time == run.update_time);
+        let same = self.run.as_ref().is_some_and(|known| {
+            known.state == run.state && known.update_time == run.update_time && known.output == run.output
+        });
         if !same || run.exit != Exit::Pending {
             self.changes += 1;
         }
@@ -114,7 +115,7 @@ impl<'c, 'io> Reporter<'c, 'io> {
         let changed = self.run.as_ref().is_none_or(|known| known.state != run.state);
         match run.state.as_str() {
             "PENDING_APPROVAL" if changed => self.tell_how_to_decide(run),
-            _ if run.exit != Exit::Pending => self.tell_outcome(run),
+            _ if run.exit != Exit::Pending => self.tell_outcome(run, changed),
             _ if changed => self.tell_state(run),
             _ => Ok(()),
         }
@@ -171,8 +172,12 @@ impl<'c, 'io> Reporter<'c, 'io> {
         self.console.note(&format!("{state}{deciders}{authority}"))
     }
 
-    fn tell_outcome(&mut self, run: &RunView) -> Result<(), CliError> {
+    /// The answer may come with a later message than the outcome.
+    fn tell_outcome(&mut self, run: &RunView, changed: bool) -> Result<(), CliError> {
         self.print_rest(&run.output)?;
+        if !changed {
+            return Ok(());
+        }
         let palette = self.console.err_palette();
         let said = run.detail.is_empty() || run.detail == run.reason;
         let detail = if said {
@@ -208,14 +213,18 @@ impl<'c, 'io> Reporter<'c, 'io> {
     }
 
     fn end_line(&mut self) -> Result<(), CliError> {
-        if self.shown.is_empty() || self.shown.ends_with('\n') {
-            return Ok(());
+        if self.line_is_open {
+            self.line_is_open = false;
+            return self.console.line("");
         }
-        self.console.line("")
+        Ok(())
     }
 
     /// An answer can't drive the terminal it is shown on; to a file or pipe it goes byte for byte.
     fn print(&mut self, text: &str) -> Result<(), CliError> {
+        if !text.is_empty() {
+            self.line_is_open = !text.ends_with('\n');
+        }
         if self.console.terminals.out {
             return self.console.bytes(escape::for_terminal(text).as_bytes());
         }

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The `iss` of the parts' own tokens.
-pub(super) const SERVICES_ISSUER: &str = "countersign/services";
+pub(crate) const SERVICES_ISSUER: &str = "countersign/services";
 
 /// Makes what is missing and leaves what is there. Public files are written anew each time, from the private keys.
 pub(super) fn ensure(data: &DataDir) -> Result<(), CliError> {

@@ -113,6 +113,16 @@ impl ApprovalView {
             .is_some_and(|digest| digest.to_string() == self.action_digest)
     }
 
+    /// What became of the approval, in one line.
+    pub(crate) fn to_line(&self, palette: Palette) -> String {
+        let (state, risk) = (palette.word(&self.state), palette.word(&self.risk));
+        format!(
+            "{}  {state}  {risk}  {}",
+            escape::one_line(&self.name),
+            self.action.excerpt(80)
+        )
+    }
+
     /// Everything about the approval.
     pub(crate) fn to_text(&self, palette: Palette) -> String {
         let mut fields = Fields::new(palette);

@@ -1,9 +1,9 @@
 //! The chain, as users see it.
 
 use cli::Exit;
-use testkit::fake_gateway::FakeGateway;
+use testkit::fake_gateway::{Behaviour, FakeGateway};
 
-use crate::instance::{AMBER, GREEN, Instance, RED};
+use crate::instance::{AMBER, GREEN, Instance, RED, run};
 
 const ID: &str = "6f1c7b9e-3f0a-4a51-9d1c-6a1de6f0b1aa";
 
@@ -199,4 +199,88 @@ async fn changes_are_followed_from_a_token_on() {
     assert_eq!(exit, Exit::Ok);
     assert_eq!(lines[0]["approval"]["state"], "PENDING");
     assert!(!lines[0]["resume_token"].as_str().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_run_is_followed_across_a_crash_of_everything() {
+    let instance = Instance::start().await;
+    let data = instance.data();
+    let follower = tokio::spawn(async move { run(&["run", AMBER, "--data-dir", data.to_str().unwrap()]).await });
+    let approval = testkit::eventually("a pending approval", async || {
+        let (_, listed) = instance.json(&["approvals", "list"]).await;
+        listed[0]["approvals"][0]["name"].as_str().map(ToOwned::to_owned)
+    })
+    .await;
+    let instance = instance.crash_and_restart().await;
+    let granted = instance.run(&["approvals", "grant", &approval, "--yes"]).await;
+    assert_eq!(granted.exit, Exit::Ok, "{granted:?}");
+    let said = follower.await.unwrap();
+    assert_eq!(
+        (said.exit, said.out.as_str()),
+        (Exit::Ok, &*format!("{}\n", FakeGateway::ANSWER)),
+        "{said:?}"
+    );
+    assert_eq!(instance.gateway().requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_tool_call_goes_the_same_way() {
+    let instance = Instance::start().await;
+    let call = [
+        "run",
+        "--tool",
+        "sessions_list",
+        "--arguments",
+        "{\"limit\": 1}",
+        "--no-wait",
+    ];
+    let (exit, lines) = instance.json(&call).await;
+    assert!(matches!(exit, Exit::Pending | Exit::Ok), "{lines:?}");
+    assert_eq!(lines[0]["action"]["tool"], "sessions_list");
+    assert_eq!(lines[0]["action"]["arguments_json"], "{\"limit\": 1}");
+    let twice = [
+        "run",
+        "--tool",
+        "sessions_list",
+        "--arguments",
+        "{\"limit\": 1, \"limit\": 2}",
+    ];
+    let said = instance.run(&twice).await;
+    assert!(
+        said.exit == Exit::Failure && said.err.contains("INVALID_FIELDS"),
+        "{said:?}"
+    );
+}
+
+#[tokio::test]
+async fn an_unknown_outcome_is_reconciled_by_a_person() {
+    let gateway = FakeGateway::start_with(Behaviour::CutMidStream).await.unwrap();
+    let instance = Instance::start_with(Some(gateway), &[]).await;
+    let (exit, lines) = instance.json(&["run", GREEN]).await;
+    let run = &lines.last().unwrap()["run"];
+    assert_eq!(
+        (exit, &run["state"]),
+        (Exit::Unknown, &"OUTCOME_UNKNOWN".into()),
+        "{lines:?}"
+    );
+    let name = run["name"].as_str().unwrap();
+    let evidence = ["--outcome", "failed", "--reason", "the agent's history holds no answer"];
+    let (exit, lines) = instance
+        .json(&[&["approvals", "reconcile", name], &evidence[..]].concat())
+        .await;
+    assert_eq!((exit, &lines[0]["state"]), (Exit::Ok, &"FAILED".into()), "{lines:?}");
+}
+
+#[tokio::test]
+async fn a_grant_is_taken_back_before_it_is_executed() {
+    let instance = Instance::start_with(None, &[]).await;
+    let approval = pending(&instance).await;
+    let granted = instance.run(&["approvals", "grant", &approval, "--yes"]).await;
+    assert_eq!(granted.exit, Exit::Ok, "{granted:?}");
+    let (exit, lines) = instance
+        .json(&["approvals", "revoke", &approval, "--reason", "the date moved"])
+        .await;
+    assert_eq!((exit, &lines[0]["state"]), (Exit::Ok, &"REVOKED".into()), "{lines:?}");
+    let said = instance.run(&["run", AMBER, "--request-id", ID]).await;
+    assert!(said.exit == Exit::Denied && said.err.contains("REVOKED"), "{said:?}");
 }

@@ -68,6 +68,14 @@ impl Instance {
         Self::start_in(folder, gateway, &[]).await
     }
 
+    /// Kills the process without warning and starts another on what it left.
+    pub(crate) async fn crash_and_restart(mut self) -> Self {
+        self.process.kill();
+        std::fs::remove_file(self.data().join("endpoints.json")).unwrap();
+        let Self { gateway, folder, .. } = self;
+        Self::start_in(folder, gateway, &[]).await
+    }
+
     /// Asks it to end, and waits; its exit code.
     pub(crate) async fn stop(&mut self) -> Option<i32> {
         self.process.signal("TERM");

@@ -4,6 +4,8 @@ use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
 use cli::Exit;
 
+use testkit::fake_gateway::{Behaviour, FakeGateway};
+
 use crate::instance::{GREEN, Instance, run};
 
 fn modes_below(folder: &Path) -> Vec<(String, u32)> {
@@ -110,4 +112,18 @@ async fn other_deployments_are_reached_with_a_token_and_endpoints() {
     let said = run(&[&["approvals", "list"], &common[..]].concat()).await;
     assert_eq!(said.exit, Exit::Failure);
     assert!(said.err.contains("no endpoint of approval-svc given"), "{}", said.err);
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_it_at_once() {
+    let gateway = FakeGateway::start_with(Behaviour::HangBeforeFirstByte).await.unwrap();
+    let mut instance = Instance::start_with(Some(gateway), &[]).await;
+    let (exit, lines) = instance.json(&["run", GREEN, "--no-wait"]).await;
+    assert_eq!(exit, Exit::Pending, "{lines:?}");
+    instance.gateway().wait_for_requests(1).await;
+    instance.process.signal("TERM");
+    instance.wait_for_output("again to stop at once").await;
+    assert!(instance.process.is_running(), "it waits for what is being executed");
+    instance.process.signal("TERM");
+    assert_eq!(instance.process.wait().await, Some(130));
 }

@@ -13,6 +13,8 @@ use warrant::{KeySet, Signer, SigningKey};
 
 /// Issuer of people's tokens.
 pub const PEOPLE: &str = "https://people.example";
+/// Another issuer of people's tokens, for the same tenants.
+pub const PARTNERS: &str = "https://partners.example";
 /// Issuer of services' tokens.
 pub const SERVICES: &str = "countersign/services";
 /// Issuer of verdicts.
@@ -31,6 +33,8 @@ pub struct Authority {
 /// A person with the groups they are in.
 #[derive(Debug, Clone)]
 pub struct Identity {
+    /// Issuer of their tokens.
+    pub issuer: &'static str,
     /// Subject of their tokens.
     pub subject: String,
     /// Their groups.
@@ -46,11 +50,11 @@ impl Authority {
     pub fn create(folder: &Path) -> Self {
         let authority = Self { folder: folder.to_owned() };
         fs::create_dir_all(folder).unwrap();
-        for name in ["people", "verdict", "warrant"].into_iter().chain(PartName::ALL.map(PartName::as_str)) {
+        for name in ["people", "partners", "verdict", "warrant"].into_iter().chain(PartName::ALL.map(PartName::as_str)) {
             let pem = key(name).to_pkcs8_pem().unwrap();
             fs::write(authority.path(&format!("{name}.pem")), pem.as_bytes()).unwrap();
         }
-        for name in ["people", "verdict", "warrant"] {
+        for name in ["people", "partners", "verdict", "warrant"] {
             let keys = KeySet::from(key(name).public().clone());
             fs::write(authority.path(&format!("{name}.jwks.json")), keys.to_json()).unwrap();
         }
@@ -58,6 +62,7 @@ impl Authority {
         fs::write(authority.path("services.jwks.json"), json!({ "keys": services }).to_string()).unwrap();
         let issuers = json!({ "issuers": [
             { "issuer": PEOPLE, "kind": "people", "key_set_file": "people.jwks.json" },
+            { "issuer": PARTNERS, "kind": "people", "key_set_file": "partners.jwks.json" },
             { "issuer": SERVICES, "kind": "services", "key_set_file": "services.jwks.json" },
         ]});
         fs::write(authority.path("trust.yaml"), issuers.to_string()).unwrap();
@@ -85,7 +90,7 @@ impl Authority {
 impl Identity {
     /// Somebody in no group.
     pub fn named(subject: &str) -> Self {
-        Self { subject: subject.to_owned(), groups: Vec::new(), tenant: TENANT.to_owned() }
+        Self { issuer: PEOPLE, subject: subject.to_owned(), groups: Vec::new(), tenant: TENANT.to_owned() }
     }
 
     /// Asks for things.
@@ -117,20 +122,31 @@ impl Identity {
         self
     }
 
+    /// Whoever has the same subject with the other issuer.
+    #[must_use]
+    pub const fn of_partners(mut self) -> Self {
+        self.issuer = PARTNERS;
+        self
+    }
+
     /// A token to ask and to read.
     pub fn governance_token(&self) -> String {
-        token(&self.claims("countersign/governance"), "people")
+        token(&self.claims("countersign/governance"), self.signed_by())
     }
 
     /// A token to decide.
     pub fn approval_token(&self) -> String {
-        token(&self.claims("countersign/approval"), "people")
+        token(&self.claims("countersign/approval"), self.signed_by())
+    }
+
+    fn signed_by(&self) -> &'static str {
+        if self.issuer == PARTNERS { "partners" } else { "people" }
     }
 
     /// Their claims for an audience, valid for an hour.
     pub fn claims(&self, audience: &str) -> Value {
         json!({
-            "iss": PEOPLE, "sub": self.subject, "tenant": self.tenant, "groups": self.groups, "aud": audience,
+            "iss": self.issuer, "sub": self.subject, "tenant": self.tenant, "groups": self.groups, "aud": audience,
             "iat": now(), "exp": now() + 3600,
         })
     }
@@ -139,7 +155,7 @@ impl Identity {
 /// A part's token for another part, as its credential would make it.
 pub fn service_token(part: PartName, audience: PartName) -> String {
     let claims = json!({
-        "iss": SERVICES, "sub": part.as_str(), "aud": audience.as_str(), "iat": now(), "exp": now() + 60,
+        "iss": SERVICES, "sub": part.as_str(), "aud": audience.as_str(), "iat": now(), "exp": now() + 300,
     });
     token(&claims, part.as_str())
 }

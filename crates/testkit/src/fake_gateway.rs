@@ -14,7 +14,7 @@ use std::{
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
-    sync::{Notify, watch},
+    sync::watch,
     task::JoinSet,
 };
 use tokio_util::task::AbortOnDropHandle;
@@ -79,7 +79,7 @@ struct Shared {
     script: Mutex<Script>,
     executions: watch::Sender<usize>,
     disconnects: watch::Sender<usize>,
-    released: Notify,
+    released: watch::Sender<usize>,
     success: String,
 }
 
@@ -127,7 +127,7 @@ impl FakeGateway {
             script: Mutex::new(script),
             executions: watch::Sender::new(0),
             disconnects: watch::Sender::new(0),
-            released: Notify::new(),
+            released: watch::Sender::new(0),
             success: complete_answer(&[Self::ANSWER]),
         });
         let server = AbortOnDropHandle::new(tokio::spawn(serve(listener, Arc::clone(&shared))));
@@ -171,7 +171,7 @@ impl FakeGateway {
 
     /// Lets everything go on that hangs.
     pub fn release(&self) {
-        self.shared.released.notify_waiters();
+        self.shared.released.send_modify(|count| *count += 1);
     }
 
     /// The requests for executions so far; questions for its health are not among them.
@@ -253,6 +253,8 @@ async fn answer(stream: &mut TcpStream, request: RecordedRequest, shared: &Share
 
 async fn execute(stream: &mut TcpStream, request: RecordedRequest, shared: &Shared) -> io::Result<After> {
     let is_tool = request.path == "/tools/invoke";
+    // From before the request shows in the count, so that no release after that is missed.
+    let released = shared.released.subscribe();
     match shared.plan(request) {
         Behaviour::Succeed if is_tool => return replay(stream, Recording::ToolSuccess).await,
         Behaviour::Succeed => stream.write_all(shared.success.as_bytes()).await?,
@@ -276,10 +278,10 @@ async fn execute(stream: &mut TcpStream, request: RecordedRequest, shared: &Shar
                 .write_all(format!("{}{events}{}", http::STREAM_HEAD, http::STREAM_END).as_bytes())
                 .await?;
         }
-        Behaviour::HangBeforeFirstByte => return hang(stream, shared, "", &shared.success).await,
+        Behaviour::HangBeforeFirstByte => return hang(stream, shared, released, "", &shared.success).await,
         Behaviour::HangMidStream => {
             let (beginning, rest) = halves();
-            return hang(stream, shared, &beginning, &rest).await;
+            return hang(stream, shared, released, &beginning, &rest).await;
         }
         Behaviour::CutBeforeFirstByte => return Ok(After::Close),
         Behaviour::CutMidStream => {
@@ -303,12 +305,17 @@ async fn replay(stream: &mut TcpStream, recording: Recording) -> io::Result<Afte
 }
 
 /// Says the beginning, waits to be released, says the rest; or notes that the client has gone.
-async fn hang(stream: &mut TcpStream, shared: &Shared, beginning: &str, rest: &str) -> io::Result<After> {
-    let released = shared.released.notified();
+async fn hang(
+    stream: &mut TcpStream,
+    shared: &Shared,
+    mut released: watch::Receiver<usize>,
+    beginning: &str,
+    rest: &str,
+) -> io::Result<After> {
     stream.write_all(beginning.as_bytes()).await?;
     let mut byte = [0];
     tokio::select! {
-        () = released => {}
+        _ = released.changed() => {}
         _ = stream.read(&mut byte) => {
             shared.disconnects.send_modify(|count| *count += 1);
             return Ok(After::Close);

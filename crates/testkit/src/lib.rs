@@ -6,6 +6,7 @@
 //! - [`clients`]: how a test calls a deployment, as a person or with a part's credential
 //! - [`fake_gateway`]: a gateway that shows the faults which the real one can't be made to show
 //! - [`gateway`]: which gateway a test runs against: that fake, or the real one
+//! - [`invariants`]: judges what happened by the log, the requests that reached the gateway, and what callers were told
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -19,6 +20,7 @@ pub mod clients;
 pub mod fake_gateway;
 pub mod fleet;
 pub mod gateway;
+pub mod invariants;
 pub mod process;
 pub mod sandbox;
 

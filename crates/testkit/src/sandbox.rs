@@ -13,6 +13,9 @@ use crate::{
     fleet::GatewayAddress,
 };
 
+/// Where nobody listens.
+const NOBODY: &str = "http://127.0.0.1:1";
+
 /// How a sandbox is to differ from the usual.
 #[derive(Debug, Default)]
 pub struct SandboxOptions {
@@ -22,6 +25,10 @@ pub struct SandboxOptions {
     pub approval: Option<fn(&mut approval_svc::Config)>,
     /// Changes the executor's configuration.
     pub executor: Option<fn(&mut executor_svc::Config)>,
+    /// Changes what every part is configured with.
+    pub node: Option<fn(&mut NodeConfig)>,
+    /// Leaves the orchestrator out, so that nothing happens but what the test does in its place.
+    pub without_orchestrator: bool,
 }
 
 /// Five parts in this process and their keys, in a folder of the test's own.
@@ -50,6 +57,10 @@ impl Sandbox {
         let (parts, nodes) = builder.parts().await.unwrap();
         let mut urls = BTreeMap::new();
         for part in parts {
+            if options.without_orchestrator && part.name() == PartName::Orchestrator {
+                urls.insert(part.name(), NOBODY.to_owned());
+                continue;
+            }
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             urls.insert(part.name(), format!("http://{}", listener.local_addr().unwrap()));
             tokio::spawn(part.serve(listener));
@@ -152,12 +163,13 @@ impl Builder<'_> {
     }
 
     fn node(&self, part: PartName) -> Result<Node, BoxError> {
-        let config = NodeConfig {
+        let mut config = NodeConfig {
             trust_file: Some(self.authority.path("trust.yaml")),
             credential_key_file: Some(self.authority.path(&format!("{part}.pem"))),
             grace_period: Duration::from_secs(1),
             ..NodeConfig::default()
         };
+        self.options.node.inspect(|change| change(&mut config));
         let clock = self.options.clock.clone().unwrap_or_else(|| Arc::new(SystemClock::default()));
         Ok(Node::with_clock(part, config, clock, Arc::new(SystemIds))?)
     }

@@ -40,10 +40,10 @@ pub fn approval_id(run: &RunId) -> ApprovalId {
 
 /// The agent's session key at the gateway.
 ///
-/// Tenant, requester and session enter as one hash, so that no caller can name, or guess its way into,
+/// Tenant, issuer, requester and session enter as one hash, so that no caller can name, or guess its way into,
 /// the session of another. The agent must already be known to match `[a-z0-9_-]{1,64}`.
-pub fn session_key(agent: &str, tenant: &str, requester: &str, session: &str) -> String {
-    let hash = sha256_of_parts("", &[tenant, requester, session]);
+pub fn session_key(agent: &str, tenant: &str, issuer: &str, requester: &str, session: &str) -> String {
+    let hash = sha256_of_parts("", &[tenant, issuer, requester, session]);
     format!("agent:{agent}:cs-{}", hex::encode(hash))
 }
 

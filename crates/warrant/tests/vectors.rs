@@ -75,17 +75,17 @@ fn derived_names_hold() {
     let vectors = vectors(RUNS);
     let mut runs = BTreeSet::new();
     for vector in &vectors {
-        let [tenant, subject] = [text(vector, "tenant"), text(vector, "subject")];
+        let [tenant, issuer, subject] = ["tenant", "issuer", "subject"].map(|name| text(vector, name));
         let run = RunId::derive(
             tenant,
-            text(vector, "issuer"),
+            issuer,
             subject,
             text(vector, "request_id"),
         );
         assert_eq!(run.to_string(), text(vector, "run"));
         assert_eq!(approval_id(&run).to_string(), text(vector, "approval"));
         assert_eq!(
-            session_key("main", tenant, subject, &run.to_string()),
+            session_key("main", tenant, issuer, subject, &run.to_string()),
             text(vector, "session_key")
         );
         runs.insert(run);

@@ -6,6 +6,7 @@ use chassis::{CallContext, clock::Clock, time::duration_from_proto};
 use proto::approval::v1::{Claim, RenewClaimRequest};
 use tokio::{sync::watch, time::sleep};
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument as _;
 
 use crate::{
     clients::{Claims, is_final},
@@ -59,7 +60,7 @@ impl Lease {
             approval: claim.approval.clone(),
             fencing_token: claim.fencing_token.clone(),
         };
-        let renewal = tokio::spawn(renew(sender, request, claims, Arc::clone(&clock), context));
+        let renewal = tokio::spawn(renew(sender, request, claims, Arc::clone(&clock), context).in_current_span());
         Self {
             approval: claim.approval.clone(),
             fencing_token: claim.fencing_token.clone(),

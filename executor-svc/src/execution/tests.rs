@@ -129,7 +129,7 @@ async fn too_short_a_lease_sends_nothing() {
     scene.plan(|state| {
         state
             .records
-            .push_back(Plan::After(LAST_MOMENT + Duration::from_millis(1)))
+            .push_back(Plan::After(LAST_MOMENT + Duration::from_millis(1)));
     });
     assert_eq!(scene.run_to_refusal().await, Some(ErrorReason::LeaseTooShort));
     let journal = scene.world.journal();
@@ -150,7 +150,7 @@ async fn the_lease_counts_from_before_the_claim_was_asked_for() {
     scene.plan(|state| {
         state
             .claims
-            .push_back(Plan::After(LAST_MOMENT + Duration::from_millis(1)))
+            .push_back(Plan::After(LAST_MOMENT + Duration::from_millis(1)));
     });
     assert_eq!(scene.run_to_refusal().await, Some(ErrorReason::LeaseTooShort));
     let scene = Scene::succeeding();

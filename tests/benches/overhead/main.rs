@@ -73,7 +73,7 @@ async fn measure() {
 
 /// The gateway stand-in, in a process of its own so that its work is nobody else's.
 async fn gateway() {
-    let gateway = FakeGateway::start().await;
+    let gateway = FakeGateway::start().await.unwrap();
     println!("{}", gateway.url());
     std::future::pending::<()>().await;
 }

@@ -119,12 +119,11 @@ impl Protocol {
         }
         let arriving = (1..=state.fence).filter(|fence| state.not_started & bit(*fence) != 0);
         actions.extend(arriving.map(Action::NotStarted));
-        actions.extend([
-            Action::SyncLog,
-            Action::CrashApproval,
-            Action::CrashTrace,
-            Action::Sweep,
-        ]);
+        actions.extend([Action::SyncLog, Action::CrashTrace, Action::Sweep]);
+        // While executing nobody asks approval-svc's memory, so a crash then is like one afterwards.
+        if matches!(state.status, Status::Pending | Status::Granted) || state.events_unwritten {
+            actions.push(Action::CrashApproval);
+        }
         Self::clock(state, actions);
     }
 
@@ -178,7 +177,7 @@ impl Protocol {
             return;
         };
         for jti in 1..=state.jti {
-            let overdue = state.overdue & bit(jti) != 0;
+            let overdue = state.overdue && jti == state.jti;
             let minted = Warrant {
                 jti,
                 content: Content::Asked,
@@ -205,7 +204,7 @@ impl Protocol {
     fn steps(self, place: usize, execution: Execution, actions: &mut Vec<Action>) {
         let unrecorded = !self.has(Guard::StartedReceiptBeforeSend);
         match execution.step {
-            Step::Claimed | Step::Announced => {
+            Step::Claimed => {
                 actions.push(Action::Announce(place));
                 if self.acknowledges(execution.started) {
                     actions.push(Action::StartedReceipt(place));
@@ -285,7 +284,7 @@ impl Protocol {
             Action::RelayReceipt => state.receipt_known = true,
             Action::Mint => state.warrants |= bit(state.jti),
             Action::MintAnew => {
-                state.jti += 1;
+                state.take_next_jti();
                 state.renewed_warrants += 1;
                 state.warrants |= bit(state.jti);
             }
@@ -311,7 +310,7 @@ impl Protocol {
             Action::SyncLog => sync_log(state),
             Action::PendingDeadline => state.pending_over = true,
             Action::GrantDeadline => state.grant_over = true,
-            Action::WarrantDeadline => state.overdue |= bit(state.jti),
+            Action::WarrantDeadline => state.overdue = true,
             Action::LeaseRunsDown => {
                 state.lease = if state.lease == Lease::Ample {
                     Lease::Thin

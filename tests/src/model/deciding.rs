@@ -100,7 +100,7 @@ impl Protocol {
         } else {
             state.status = Status::Granted;
             state.attempt += 1;
-            state.jti += 1;
+            state.take_next_jti();
             state.cancel_requested = false;
         }
     }

@@ -73,7 +73,6 @@ impl Protocol {
         };
         match action {
             Action::Announce(_) => {
-                execution.step = Step::Announced;
                 execution.started = execution.started.max(Entry::Buffered);
             }
             Action::StartedReceipt(_) => execution.step = Step::Recorded,

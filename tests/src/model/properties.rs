@@ -169,8 +169,8 @@ fn must_be_possible() -> Vec<Property<Protocol>> {
         sometimes("the last attempt succeeds", |_, state| {
             succeeded(state, Risk::Green) && state.attempt == MAX_ATTEMPTS
         }),
-        sometimes("a warrant minted for one that ran out is spent", |_, state| {
-            state.overdue & bit(1) != 0 && state.history.spent == bit(2)
+        sometimes("a warrant minted anew is spent", |_, state| {
+            state.attempt == 1 && state.history.spent == bit(2)
         }),
         sometimes("a claim waits for a receipt that a crash made forgotten", |_, state| {
             state.status == Status::Granted && state.warrants > 0 && !state.receipt_known

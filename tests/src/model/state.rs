@@ -147,10 +147,8 @@ pub struct Execution {
 /// Where an execution stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Step {
-    /// The warrant is claimed.
+    /// The warrant is claimed; `execution.started` may be on its way to trace-svc.
     Claimed,
-    /// `execution.started` is on its way to trace-svc.
-    Announced,
     /// Its receipt is there.
     Recorded,
     /// The request is about to leave; whether there was ample time when that was decided.
@@ -236,8 +234,8 @@ pub struct State {
     pub pending_over: bool,
     /// Clock: the time to claim is over.
     pub grant_over: bool,
-    /// Clock: the warrants that have run out, one bit for each id.
-    pub overdue: u8,
+    /// Clock: the current warrant has run out. Earlier ones are taken to be still in time.
+    pub overdue: bool,
     /// Clock: the lease of the latest claim.
     pub lease: Lease,
     /// The executors, in order.
@@ -339,7 +337,7 @@ impl State {
             decision: Entry::Absent,
             pending_over: false,
             grant_over: false,
-            overdue: 0,
+            overdue: false,
             lease: Lease::Over,
             executors: [Executor::Idle; 2],
             warrants: 0,
@@ -363,6 +361,12 @@ impl State {
             .filter(|person| person.may_grant() && granted(person))
             .count()
             >= QUORUM
+    }
+
+    /// The next warrant takes the place of the current one.
+    pub fn take_next_jti(&mut self) {
+        self.jti += 1;
+        self.overdue = false;
     }
 
     /// The observer notes the first terminal state.

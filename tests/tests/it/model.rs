@@ -20,7 +20,12 @@ fn explore(protocol: Protocol) -> usize {
 fn counterexample(guard: Guard) -> Option<Vec<String>> {
     let invariant = guard.protects();
     let found = HasDiscoveries::AllOf(BTreeSet::from([invariant.as_str()]));
-    let checker = Protocol::without(guard).checker().finish_when(found).spawn_bfs().join();
+    let checker = Protocol::without(guard)
+        .checker()
+        .threads(2)
+        .finish_when(found)
+        .spawn_bfs()
+        .join();
     let steps = checker.discovery(invariant.as_str())?.into_vec();
     let until = steps
         .iter()
@@ -77,5 +82,21 @@ fn each_invariant_is_checked_and_protected_by_a_guard() {
         assert!(checked.contains(&invariant.as_str()), "{invariant:?} is not checked");
         let protected = Guard::ALL.iter().any(|guard| guard.protects() == invariant);
         assert!(protected, "nothing protects {invariant:?}");
+    }
+}
+
+#[test]
+fn docs_list_each_guard_with_what_falls_without_it() {
+    let docs = include_str!("../../../docs/invariants.md");
+    for guard in Guard::ALL {
+        let mark = if guard.world() == World::Ordinary { "" } else { "²" };
+        let (ids, _) = guard.protects().as_str().split_once(':').unwrap();
+        let (start, end) = (format!("| `{guard:?}`{mark} |"), format!("| {ids} |"));
+        let listed = docs.lines().any(|row| row.starts_with(&start) && row.ends_with(&end));
+        assert!(listed, "docs/invariants.md has no row `{start} … {end}`");
+        for id in ids.split(", ") {
+            let defined = docs.contains(&format!("| **{id}** |"));
+            assert!(defined, "docs/invariants.md doesn't define {id}");
+        }
     }
 }

@@ -6,8 +6,7 @@ use tonic::{Code, service::interceptor::InterceptedService};
 use chassis::{Person, Principal, auth::Audience, fault::reason_of, semconv};
 use proto::common::v1::{ErrorReason, Risk};
 use wire::{
-    export_events_request::Format, trace_service_client::TraceServiceClient,
-    trace_service_server::TraceServiceServer,
+    export_events_request::Format, trace_service_client::TraceServiceClient, trace_service_server::TraceServiceServer,
 };
 
 use crate::{convert, event::EventType, line::Leaf, log::file::FileLog, testing};
@@ -37,7 +36,10 @@ impl Service {
     fn start() -> Self {
         let folder = testing::folder();
         let api = TraceApi::new(testing::open(folder.path()));
-        Self { server: TraceServiceServer::new(api), _folder: folder }
+        Self {
+            server: TraceServiceServer::new(api),
+            _folder: folder,
+        }
     }
 
     fn client(&self, principal: Principal, subject: Option<Person>) -> Client {
@@ -87,7 +89,10 @@ fn message(trace: u128, number: u128, kind: EventType) -> wire::NewEvent {
 
 async fn create(client: &mut Client, event: wire::NewEvent) -> Result<wire::Receipt, Status> {
     let request = wire::CreateEventRequest { event: Some(event) };
-    client.create_event(request).await.map(|response| response.into_inner().receipt.unwrap())
+    client
+        .create_event(request)
+        .await
+        .map(|response| response.into_inner().receipt.unwrap())
 }
 
 /// Three traces of three people: two events each, the first trace closed.
@@ -96,15 +101,24 @@ async fn recorded() -> Service {
     let mut approval = service.part(PartName::Approval);
     let mut executor = service.part(PartName::Executor);
     for trace in 0..3 {
-        create(&mut approval, message(trace, 1, EventType::ApprovalGranted)).await.unwrap();
-        create(&mut executor, message(trace, 2, EventType::ExecutionStarted)).await.unwrap();
+        create(&mut approval, message(trace, 1, EventType::ApprovalGranted))
+            .await
+            .unwrap();
+        create(&mut executor, message(trace, 2, EventType::ExecutionStarted))
+            .await
+            .unwrap();
     }
-    create(&mut approval, message(0, 3, EventType::ApprovalClosed)).await.unwrap();
+    create(&mut approval, message(0, 3, EventType::ApprovalClosed))
+        .await
+        .unwrap();
     service
 }
 
 fn list_events(parent: impl Into<String>) -> wire::ListEventsRequest {
-    wire::ListEventsRequest { parent: parent.into(), ..wire::ListEventsRequest::default() }
+    wire::ListEventsRequest {
+        parent: parent.into(),
+        ..wire::ListEventsRequest::default()
+    }
 }
 
 fn name(trace: u128) -> String {
@@ -117,10 +131,22 @@ async fn an_event_is_recorded_once_and_its_receipt_repeated() {
     let mut client = service.part(PartName::Approval);
     let event = message(1, 1, EventType::ApprovalGranted);
     let first = create(&mut client, event.clone()).await.unwrap();
-    assert_eq!((first.log.as_str(), first.index, first.leaf_hash.len()), ("main", 0, 32));
+    assert_eq!(
+        (first.log.as_str(), first.index, first.leaf_hash.len()),
+        ("main", 0, 32)
+    );
     let again = create(&mut client, event.clone()).await.unwrap();
-    assert_eq!(again, wire::Receipt { duplicate: true, ..first });
-    let other = wire::NewEvent { risk: Risk::Red as i32, ..event };
+    assert_eq!(
+        again,
+        wire::Receipt {
+            duplicate: true,
+            ..first
+        }
+    );
+    let other = wire::NewEvent {
+        risk: Risk::Red as i32,
+        ..event
+    };
     let refused = create(&mut client, other).await.unwrap_err();
     assert_eq!(refused.code(), Code::AlreadyExists);
     assert_eq!(reason_of(&refused), Some(ErrorReason::EventConflict));
@@ -133,13 +159,26 @@ async fn a_batch_with_one_foreign_event_records_nothing() {
     let batch = |kind| wire::BatchCreateEventsRequest {
         events: vec![message(1, 1, EventType::ApprovalGranted), message(1, 2, kind)],
     };
-    let refused = client.batch_create_events(batch(EventType::ExecutionStarted)).await.unwrap_err();
+    let refused = client
+        .batch_create_events(batch(EventType::ExecutionStarted))
+        .await
+        .unwrap_err();
     assert_eq!(reason_of(&refused), Some(ErrorReason::EventTypeNotAllowed));
-    let receipts = client.batch_create_events(batch(EventType::ApprovalClosed)).await.unwrap();
-    let indexes: Vec<_> = receipts.into_inner().receipts.iter().map(|receipt| receipt.index).collect();
+    let receipts = client
+        .batch_create_events(batch(EventType::ApprovalClosed))
+        .await
+        .unwrap();
+    let indexes: Vec<_> = receipts
+        .into_inner()
+        .receipts
+        .iter()
+        .map(|receipt| receipt.index)
+        .collect();
     assert_eq!(indexes, [0, 1]);
     let mut foreign = message(1, 3, EventType::ApprovalGranted);
-    foreign.attributes.insert(semconv::REQUESTER.to_owned(), "mallory".to_owned());
+    foreign
+        .attributes
+        .insert(semconv::REQUESTER.to_owned(), "mallory".to_owned());
     let refused = create(&mut client, foreign).await.unwrap_err();
     assert_eq!(refused.code(), Code::FailedPrecondition);
     assert_eq!(reason_of(&refused), Some(ErrorReason::TraceMismatch));
@@ -150,7 +189,10 @@ async fn a_trace_is_its_requesters_and_its_auditors_and_nobody_elses() {
     let service = recorded().await;
     let get = |mut client: Client| async move {
         let request = wire::GetTraceRequest { name: name(0) };
-        client.get_trace(request).await.map(|response| response.into_inner().trace.unwrap())
+        client
+            .get_trace(request)
+            .await
+            .map(|response| response.into_inner().trace.unwrap())
     };
     let own = get(service.person(requester(0))).await.unwrap();
     assert_eq!((own.event_count, own.closed), (4, true));
@@ -159,15 +201,24 @@ async fn a_trace_is_its_requesters_and_its_auditors_and_nobody_elses() {
     let forwarded = service.client(Principal::Service(PartName::Orchestrator), Some(requester(0)));
     assert_eq!(get(forwarded).await.unwrap(), own);
     assert_eq!(get(service.person(auditor("acme"))).await.unwrap(), own);
-    let elsewhere = Person { issuer: "https://elsewhere".to_owned(), ..requester(0) };
-    let other_tenant = Person { tenant: "other".to_owned(), ..requester(0) };
+    let elsewhere = Person {
+        issuer: "https://elsewhere".to_owned(),
+        ..requester(0)
+    };
+    let other_tenant = Person {
+        tenant: "other".to_owned(),
+        ..requester(0)
+    };
     for stranger in [requester(1), auditor("other"), elsewhere, other_tenant] {
         let refused = get(service.person(stranger)).await.unwrap_err();
         assert_eq!(refused.code(), Code::NotFound);
         assert_eq!(reason_of(&refused), Some(ErrorReason::TraceNotFound));
     }
     let nobody = service.part(PartName::Orchestrator);
-    assert_eq!(reason_of(&get(nobody).await.unwrap_err()), Some(ErrorReason::SubjectMissing));
+    assert_eq!(
+        reason_of(&get(nobody).await.unwrap_err()),
+        Some(ErrorReason::SubjectMissing)
+    );
 }
 
 #[tokio::test]
@@ -175,7 +226,10 @@ async fn traces_are_listed_in_pages_that_belong_to_their_listing() {
     let service = recorded().await;
     let mut client = service.person(auditor("acme"));
     let mut names = Vec::new();
-    let mut request = wire::ListTracesRequest { page_size: 2, ..wire::ListTracesRequest::default() };
+    let mut request = wire::ListTracesRequest {
+        page_size: 2,
+        ..wire::ListTracesRequest::default()
+    };
     loop {
         let page = client.list_traces(request.clone()).await.unwrap().into_inner();
         names.extend(page.traces.into_iter().map(|trace| trace.name));
@@ -191,7 +245,10 @@ async fn traces_are_listed_in_pages_that_belong_to_their_listing() {
     request.page_token.clear();
     let closed = client.list_traces(request).await.unwrap().into_inner();
     assert_eq!(closed.traces.len(), 1);
-    let own = service.person(requester(1)).list_traces(wire::ListTracesRequest::default()).await;
+    let own = service
+        .person(requester(1))
+        .list_traces(wire::ListTracesRequest::default())
+        .await;
     assert_eq!(own.unwrap().into_inner().traces.len(), 1);
 }
 
@@ -201,7 +258,15 @@ async fn events_come_in_order_filtered_and_with_content_when_asked() {
     let mut client = service.person(requester(0));
     let page = client.list_events(list_events(name(0))).await.unwrap().into_inner();
     let types: Vec<_> = page.events.iter().map(|event| event.r#type.as_str()).collect();
-    assert_eq!(types, ["approval.granted", "execution.started", "approval.closed", "trace.closed"]);
+    assert_eq!(
+        types,
+        [
+            "approval.granted",
+            "execution.started",
+            "approval.closed",
+            "trace.closed"
+        ]
+    );
     assert!(page.events.iter().all(|event| event.content.is_none()));
     for event in &page.events {
         let leaf = Leaf::of(&event.line);
@@ -249,17 +314,24 @@ async fn exports_hold_what_the_caller_may_see() {
     let export = |person: Person, parent: String, format: Format| {
         let mut client = service.person(person);
         async move {
-            let request =
-                wire::ExportEventsRequest { parent, format: format as i32, filter: String::new() };
+            let request = wire::ExportEventsRequest {
+                parent,
+                format: format as i32,
+                filter: String::new(),
+            };
             let pieces: Vec<_> = client.export_events(request).await?.into_inner().try_collect().await?;
             let bytes = pieces.into_iter().flat_map(|piece| piece.data).collect();
             Ok::<_, Status>(String::from_utf8(bytes).unwrap())
         }
     };
-    let own = export(requester(1), "traces/-".to_owned(), Format::Jsonl).await.unwrap();
+    let own = export(requester(1), "traces/-".to_owned(), Format::Jsonl)
+        .await
+        .unwrap();
     assert_eq!(own.lines().count(), 2);
     assert!(own.lines().all(|line| Line::parse(line.as_bytes()).is_ok()));
-    let all = export(auditor("acme"), "traces/-".to_owned(), Format::Csv).await.unwrap();
+    let all = export(auditor("acme"), "traces/-".to_owned(), Format::Csv)
+        .await
+        .unwrap();
     assert_eq!(all.lines().count(), 9);
     let foreign = export(requester(1), name(0), Format::Jsonl).await.unwrap_err();
     assert_eq!(reason_of(&foreign), Some(ErrorReason::TraceNotFound));

@@ -18,13 +18,17 @@ pub(crate) fn message(kind: EventType) -> wire::NewEvent {
         trace_id: event.trace_id.to_string(),
         r#type: kind.as_str().to_owned(),
         occur_time: Some(chassis::time::to_proto(event.occurred_at)),
-        actor: Some(wire::Actor { r#type: "service".to_owned(), id: event.actor.id }),
+        actor: Some(wire::Actor {
+            r#type: "service".to_owned(),
+            id: event.actor.id,
+        }),
         risk: risk_to_proto(event.risk),
         action_digest: event.action_digest.unwrap_or_default(),
         attributes: event.attrs,
-        content: event
-            .content
-            .map(|content| wire::Content { media_type: content.media_type, data: content.data }),
+        content: event.content.map(|content| wire::Content {
+            media_type: content.media_type,
+            data: content.data,
+        }),
     }
 }
 
@@ -51,7 +55,10 @@ fn each_type_is_taken_from_its_producer_alone() {
             }
         }
     }
-    let unknown = wire::NewEvent { r#type: "approval.imagined".to_owned(), ..message(EventType::ApprovalGranted) };
+    let unknown = wire::NewEvent {
+        r#type: "approval.imagined".to_owned(),
+        ..message(EventType::ApprovalGranted)
+    };
     let status = create(unknown, PartName::Approval).unwrap_err();
     assert_eq!(reason_of(&status), Some(ErrorReason::EventTypeNotAllowed));
 }
@@ -80,6 +87,10 @@ fn everything_that_is_wrong_is_said_at_once() {
     assert_eq!(fields, expected);
 }
 
+fn set(event: &mut wire::NewEvent, key: &str) {
+    event.attributes.insert(key.to_owned(), "true".to_owned());
+}
+
 #[test]
 fn single_faults_are_found() {
     let faults: [fn(&mut wire::NewEvent); 14] = [
@@ -93,8 +104,8 @@ fn single_faults_are_found() {
         |event| event.actor.as_mut().unwrap().id = String::new(),
         |event| event.risk = 9,
         |event| event.action_digest = "sha256:12".to_owned(),
-        |event| drop(event.attributes.insert("countersign.late".to_owned(), "true".to_owned())),
-        |event| drop(event.attributes.insert("a b".to_owned(), String::new())),
+        |event| set(event, "countersign.late"),
+        |event| set(event, "a b"),
         |event| event.content.as_mut().unwrap().media_type = "text/plain\r\nx".to_owned(),
         |event| event.content.as_mut().unwrap().data = vec![0; MAX_CONTENT_BYTES + 1],
     ];
@@ -103,7 +114,11 @@ fn single_faults_are_found() {
         fault(&mut event);
         let status = create(event, PartName::Approval).unwrap_err();
         assert_eq!(reason_of(&status), Some(ErrorReason::InvalidFields), "fault {number}");
-        assert_eq!(status.get_details_bad_request().unwrap().field_violations.len(), 1, "fault {number}");
+        assert_eq!(
+            status.get_details_bad_request().unwrap().field_violations.len(),
+            1,
+            "fault {number}"
+        );
     }
 }
 
@@ -118,7 +133,13 @@ fn batches_have_a_size() {
 
 #[test]
 fn names_and_filters_are_checked() {
-    for bad in ["", "traces/", "traces/-", "traces/xyz", "runs/4bf92f3577b34da6a3ce929d0e0e4736"] {
+    for bad in [
+        "",
+        "traces/",
+        "traces/-",
+        "traces/xyz",
+        "runs/4bf92f3577b34da6a3ce929d0e0e4736",
+    ] {
         let request = wire::GetTraceRequest { name: bad.to_owned() };
         assert_eq!(get_trace(&request).unwrap_err().code(), Code::InvalidArgument, "{bad}");
     }

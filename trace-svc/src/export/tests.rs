@@ -11,7 +11,13 @@ use crate::{
 use super::*;
 
 fn query(scope: Scope) -> EventQuery {
-    EventQuery { scope, trace: None, kind: None, risk: None, producer: None }
+    EventQuery {
+        scope,
+        trace: None,
+        kind: None,
+        risk: None,
+        producer: None,
+    }
 }
 
 fn joined(pieces: &[ExportEventsResponse]) -> String {

@@ -45,19 +45,14 @@ pub(super) mod previous {
     use super::{Deserialize as _, Deserializer, Leaf, Serializer, de, parse_digest};
 
     #[expect(clippy::ref_option, reason = "the signature that serde calls")]
-    pub(in super::super) fn serialize<S: Serializer>(
-        value: &Option<Leaf>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
+    pub(in super::super) fn serialize<S: Serializer>(value: &Option<Leaf>, serializer: S) -> Result<S::Ok, S::Error> {
         match value {
             Some(leaf) => serializer.collect_str(leaf),
             None => serializer.serialize_str(""),
         }
     }
 
-    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<Leaf>, D::Error> {
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Leaf>, D::Error> {
         let text = String::deserialize(deserializer)?;
         if text.is_empty() {
             return Ok(None);
@@ -73,16 +68,11 @@ pub(super) mod time {
 
     use super::{Deserialize as _, Deserializer, Serializer, de};
 
-    pub(in super::super) fn serialize<S: Serializer>(
-        value: &SystemTime,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
+    pub(in super::super) fn serialize<S: Serializer>(value: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&chassis::time::rfc3339(*value))
     }
 
-    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<SystemTime, D::Error> {
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SystemTime, D::Error> {
         let text = String::deserialize(deserializer)?;
         chassis::time::parse_rfc3339(&text).ok_or_else(|| de::Error::custom("expected a time"))
     }
@@ -95,16 +85,11 @@ pub(super) mod part {
     use super::{Deserialize as _, Deserializer, Serializer, de};
 
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
-    pub(in super::super) fn serialize<S: Serializer>(
-        value: &PartName,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
+    pub(in super::super) fn serialize<S: Serializer>(value: &PartName, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(value.as_str())
     }
 
-    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<PartName, D::Error> {
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PartName, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }

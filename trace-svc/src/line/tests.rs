@@ -47,8 +47,12 @@ fn verifies(lines: &[Vec<u8>]) -> bool {
 
 #[test]
 fn a_line_is_written_in_exactly_these_bytes() {
-    let position =
-        Position { index: 7, trace_seq: 1, trace_prev: None, recorded_at: testing::now() };
+    let position = Position {
+        index: 7,
+        trace_seq: 1,
+        trace_prev: None,
+        recorded_at: testing::now(),
+    };
     let line = Line::new(draft(testing::event(1, 7)), position).encode();
     let expected = concat!(
         r#"{"v":1,"index":"7","event_id":"00000000-0000-0002-0000-000000000007","#,
@@ -71,13 +75,19 @@ fn what_is_missing_is_null_and_large_content_is_named() {
     let mut event = testing::event(1, 7);
     (event.risk, event.action_digest) = (None, None);
     event.content.as_mut().unwrap().data = vec![0xff; 3];
-    let position =
-        Position { index: u64::MAX, trace_seq: 2, trace_prev: Some(Leaf([1; 32])), recorded_at: testing::now() };
+    let position = Position {
+        index: u64::MAX,
+        trace_seq: 2,
+        trace_prev: Some(Leaf([1; 32])),
+        recorded_at: testing::now(),
+    };
     let line = String::from_utf8(Line::new(draft(event), position).encode()).unwrap();
     assert!(line.contains(r#""index":"18446744073709551615""#));
     assert!(line.contains(r#""risk":null,"action_digest":null,"#));
     let sha256 = hex::encode(Sha256::digest([0xff; 3]));
-    assert!(line.ends_with(&format!(r#""content":{{"media_type":"text/plain","bytes":"3","sha256":"{sha256}"}}}}"#)));
+    assert!(line.ends_with(&format!(
+        r#""content":{{"media_type":"text/plain","bytes":"3","sha256":"{sha256}"}}}}"#
+    )));
     assert!(Line::parse(line.as_bytes()).is_ok());
 }
 
@@ -121,16 +131,26 @@ fn an_untouched_chain_verifies() {
 fn any_event() -> impl Strategy<Value = NewEvent> {
     let attrs = proptest::collection::btree_map("[a-z.]{1,12}", any::<String>(), 0..4);
     let content = proptest::option::of(proptest::collection::vec(any::<u8>(), 0..200));
-    (0..4_u128, any::<u64>(), attrs, any::<String>(), content, 0..4_000_000_000_u64, 0..1_000_000_000_u32).prop_map(
-        |(trace, number, attrs, actor, content, seconds, nanos)| {
+    (
+        0..4_u128,
+        any::<u64>(),
+        attrs,
+        any::<String>(),
+        content,
+        0..4_000_000_000_u64,
+        0..1_000_000_000_u32,
+    )
+        .prop_map(|(trace, number, attrs, actor, content, seconds, nanos)| {
             let mut event = testing::event(trace, u128::from(number));
             event.attrs.extend(attrs);
             event.actor.id = actor;
-            event.content = content.map(|data| crate::event::Content { media_type: "a/b".to_owned(), data });
+            event.content = content.map(|data| crate::event::Content {
+                media_type: "a/b".to_owned(),
+                data,
+            });
             event.occurred_at = SystemTime::UNIX_EPOCH + Duration::new(seconds, nanos);
             event
-        },
-    )
+        })
 }
 
 proptest! {

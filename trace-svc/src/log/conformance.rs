@@ -51,7 +51,10 @@ macro_rules! trace_log_conformance {
 }
 pub(crate) use trace_log_conformance;
 
-const ALL: Budget = Budget { events: usize::MAX, bytes: usize::MAX };
+const ALL: Budget = Budget {
+    events: usize::MAX,
+    bytes: usize::MAX,
+};
 
 fn auditor() -> EventQuery {
     EventQuery {
@@ -78,7 +81,12 @@ pub(crate) fn check_chains(entries: &[Recorded]) {
     for entry in entries {
         let line = Line::parse(&entry.bytes).unwrap();
         index.check(&line).unwrap();
-        index.apply(&line, Leaf::of(&entry.bytes), 0, u16::try_from(entry.bytes.len()).unwrap());
+        index.apply(
+            &line,
+            Leaf::of(&entry.bytes),
+            0,
+            u16::try_from(entry.bytes.len()).unwrap(),
+        );
     }
 }
 
@@ -110,18 +118,33 @@ pub(crate) async fn the_same_event_gives_its_first_receipt_even_after_reopening(
     let mut large = testing::event(1, 2);
     large.content.as_mut().unwrap().data = vec![b'x'; 100_000];
     let log = place.open();
-    let first = [one(&log, secret.clone()).await.unwrap(), one(&log, large.clone()).await.unwrap()];
+    let first = [
+        one(&log, secret.clone()).await.unwrap(),
+        one(&log, large.clone()).await.unwrap(),
+    ];
     drop(log);
     let log = place.open();
     for (event, receipt) in [secret, large].into_iter().zip(first) {
         let again = one(&log, event.clone()).await.unwrap();
-        assert_eq!(again, Receipt { duplicate: true, ..receipt });
+        assert_eq!(
+            again,
+            Receipt {
+                duplicate: true,
+                ..receipt
+            }
+        );
         let mut other = event.clone();
         other.content.as_mut().unwrap().data.push(b'!');
         assert!(matches!(one(&log, other).await, Err(TraceError::Conflict(_))));
-        let other = NewEvent { trace_id: testing::trace(9), ..event.clone() };
+        let other = NewEvent {
+            trace_id: testing::trace(9),
+            ..event.clone()
+        };
         assert!(matches!(one(&log, other).await, Err(TraceError::Conflict(_))));
-        let other = NewEvent { kind: EventType::ApprovalDenied, ..event };
+        let other = NewEvent {
+            kind: EventType::ApprovalDenied,
+            ..event
+        };
         assert!(matches!(one(&log, other).await, Err(TraceError::Conflict(_))));
     }
     assert_eq!(log.end(), 2);
@@ -131,7 +154,10 @@ pub(crate) async fn the_same_event_gives_its_first_receipt_even_after_reopening(
 pub(crate) async fn a_batch_is_recorded_wholly_or_not_at_all(place: impl Place) {
     let log = place.open();
     one(&log, testing::event(1, 1)).await.unwrap();
-    let conflict = NewEvent { risk: None, ..testing::event(1, 1) };
+    let conflict = NewEvent {
+        risk: None,
+        ..testing::event(1, 1)
+    };
     let mut foreign = testing::event(1, 5);
     foreign.attrs.insert(semconv::TENANT.to_owned(), "other".to_owned());
     let mut huge = testing::event(1, 6);
@@ -143,7 +169,10 @@ pub(crate) async fn a_batch_is_recorded_wholly_or_not_at_all(place: impl Place) 
     }
     let batch = vec![testing::event(1, 2), testing::event(1, 1), testing::event(1, 3)];
     let receipts = log.append(batch).await.unwrap();
-    let got: Vec<_> = receipts.iter().map(|receipt| (receipt.index, receipt.duplicate)).collect();
+    let got: Vec<_> = receipts
+        .iter()
+        .map(|receipt| (receipt.index, receipt.duplicate))
+        .collect();
     assert_eq!(got, [(1, false), (0, true), (2, false)]);
 }
 
@@ -165,7 +194,11 @@ pub(crate) async fn concurrent_duplicates_are_recorded_once(place: impl Place) {
     let receipts = join_all((0..100).map(|_| one(&log, testing::event(1, 1)))).await;
     let receipts: Vec<_> = receipts.into_iter().map(Result::unwrap).collect();
     assert_eq!(receipts.iter().filter(|receipt| !receipt.duplicate).count(), 1);
-    assert!(receipts.iter().all(|receipt| receipt.index == 0 && receipt.leaf == receipts[0].leaf));
+    assert!(
+        receipts
+            .iter()
+            .all(|receipt| receipt.index == 0 && receipt.leaf == receipts[0].leaf)
+    );
     assert_eq!(log.end(), 1);
 }
 
@@ -173,7 +206,9 @@ pub(crate) async fn concurrent_duplicates_are_recorded_once(place: impl Place) {
 pub(crate) async fn closed_traces_are_counted(place: impl Place) {
     let log = place.open();
     one(&log, testing::event(1, 1)).await.unwrap();
-    one(&log, testing::typed(1, 2, EventType::ApprovalClosed)).await.unwrap();
+    one(&log, testing::typed(1, 2, EventType::ApprovalClosed))
+        .await
+        .unwrap();
     let scope = Scope::Own(testing::owner(1));
     let trace = log.trace(&scope, testing::trace(1)).await.unwrap();
     assert!(trace.closed);
@@ -200,18 +235,31 @@ pub(crate) async fn owners_and_auditors_see_what_is_theirs(place: impl Place) {
     assert_eq!(seen, [testing::trace(4), testing::trace(1)]);
     let foreign = log.trace(&own, testing::trace(2)).await;
     assert!(matches!(foreign, Err(TraceError::NotFound(_))));
-    let query = EventQuery { scope: own, trace: Some(testing::trace(2)), ..auditor() };
+    let query = EventQuery {
+        scope: own,
+        trace: Some(testing::trace(2)),
+        ..auditor()
+    };
     let foreign = log.events(&query, 0, u64::MAX, ALL).await;
     assert!(matches!(foreign, Err(TraceError::NotFound(_))));
     assert_eq!(everything(&log).await.len(), 6);
-    let stranger = EventQuery { scope: Scope::Tenant("other".to_owned()), ..auditor() };
+    let stranger = EventQuery {
+        scope: Scope::Tenant("other".to_owned()),
+        ..auditor()
+    };
     assert!(log.events(&stranger, 0, u64::MAX, ALL).await.unwrap().events.is_empty());
 }
 
 /// TR-8, as far as a living process shows it.
 pub(crate) async fn content_comes_back_whatever_its_size(place: impl Place) {
     let log = place.open();
-    let contents = [vec![], b"short".to_vec(), vec![0xfe; 10], vec![b'a'; 40_000], vec![7; 3_000_000]];
+    let contents = [
+        vec![],
+        b"short".to_vec(),
+        vec![0xfe; 10],
+        vec![b'a'; 40_000],
+        vec![7; 3_000_000],
+    ];
     for (number, data) in (0..).zip(contents) {
         let mut event = testing::event(1, number);
         event.content.as_mut().unwrap().data = data.clone();

@@ -39,10 +39,7 @@ use crate::{
     error::{OpenError, TraceError},
     event::{NewEvent, Receipt, TraceId},
     line::{BlobId, Draft},
-    log::{
-        Budget, EventPage, EventQuery, Scope, TraceFilter, TraceLog, TracePage,
-        TraceSummary, index::Index,
-    },
+    log::{Budget, EventPage, EventQuery, Scope, TraceFilter, TraceLog, TracePage, TraceSummary, index::Index},
     prepare::{Blob, Prepared, prepare},
 };
 
@@ -112,11 +109,7 @@ impl FileLog {
     /// Opens the log, or makes one: recovers, builds the index, starts the writer.
     ///
     /// Fails if another process has it, or if anything but a torn tail is wrong with it.
-    pub fn open(
-        options: FileLogOptions,
-        clock: Arc<dyn Clock>,
-        ids: Arc<dyn Ids>,
-    ) -> Result<Self, OpenError> {
+    pub fn open(options: FileLogOptions, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Result<Self, OpenError> {
         Self::open_on(Arc::new(RealDisk), options, clock, ids)
     }
 
@@ -171,8 +164,10 @@ impl FileLog {
         let work = move || events.into_iter().map(prepare).collect::<Result<Vec<Prepared>, _>>();
         let prepared = if heavy { blocking(work).await?? } else { work()? };
         let bytes = prepared.iter().map(|prepared| prepared.line_bytes).sum();
-        let (drafts, blobs): (Vec<_>, Vec<_>) =
-            prepared.into_iter().map(|prepared| (prepared.draft, prepared.blob)).unzip();
+        let (drafts, blobs): (Vec<_>, Vec<_>) = prepared
+            .into_iter()
+            .map(|prepared| (prepared.draft, prepared.blob))
+            .unzip();
         self.store(blobs.into_iter().flatten().collect()).await?;
         Ok((drafts, bytes))
     }
@@ -191,10 +186,12 @@ impl FileLog {
             .try_acquire_many_owned(u32::try_from(bytes).unwrap_or(u32::MAX))
             .map_err(|_| TraceError::Overloaded)?;
         let (reply, answer) = oneshot::channel();
-        queue.try_send(Job { drafts, reply, room }).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => TraceError::Overloaded,
-            mpsc::error::TrySendError::Closed(_) => TraceError::Unavailable("it is closing"),
-        })?;
+        queue
+            .try_send(Job { drafts, reply, room })
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => TraceError::Overloaded,
+                mpsc::error::TrySendError::Closed(_) => TraceError::Unavailable("it is closing"),
+            })?;
         answer.await.map_err(|_| TraceError::Interrupted)?
     }
 }
@@ -225,13 +222,7 @@ impl TraceLog for FileLog {
         blocking(move || shared.list(&scope, &filter, before, limit)).await
     }
 
-    async fn events(
-        &self,
-        query: &EventQuery,
-        from: u64,
-        until: u64,
-        budget: Budget,
-    ) -> Result<EventPage, TraceError> {
+    async fn events(&self, query: &EventQuery, from: u64, until: u64, budget: Budget) -> Result<EventPage, TraceError> {
         let (shared, query) = (Arc::clone(&self.shared), query.clone());
         blocking(move || shared.page(&query, from, until, budget)).await?
     }
@@ -262,9 +253,7 @@ impl Drop for FileLog {
     }
 }
 
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, TraceError> {
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, TraceError> {
     spawn_blocking(work).await.map_err(|_| TraceError::Interrupted)
 }
 
@@ -281,7 +270,9 @@ impl Shared {
 
     fn check_health(&self) -> Result<(), TraceError> {
         if *self.failed.borrow() {
-            return Err(TraceError::Unavailable("it has failed; the service's log has the cause"));
+            return Err(TraceError::Unavailable(
+                "it has failed; the service's log has the cause",
+            ));
         }
         Ok(())
     }
@@ -319,19 +310,12 @@ impl Shared {
         page
     }
 
-    fn page(
-        &self,
-        query: &EventQuery,
-        from: u64,
-        until: u64,
-        budget: Budget,
-    ) -> Result<EventPage, TraceError> {
+    fn page(&self, query: &EventQuery, from: u64, until: u64, budget: Budget) -> Result<EventPage, TraceError> {
         let mut from = Some(from);
         let mut found = Vec::new();
         while let (Some(start), true) = (from, found.is_empty()) {
             let selection = self.index().select(query, start, until, budget);
-            let selection =
-                selection.ok_or(TraceError::NotFound(query.trace.unwrap_or(TraceId::LOG)))?;
+            let selection = selection.ok_or(TraceError::NotFound(query.trace.unwrap_or(TraceId::LOG)))?;
             found = selection.found;
             from = selection.next;
         }

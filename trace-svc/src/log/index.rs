@@ -178,7 +178,10 @@ impl Index {
         let tail = self.tail(line.trace_id);
         let expected = tail.map_or(0, |tail| tail.seq) + 1;
         if line.trace_seq != expected {
-            return Err(ChainError::Sequence { found: line.trace_seq, expected });
+            return Err(ChainError::Sequence {
+                found: line.trace_seq,
+                expected,
+            });
         }
         if line.trace_prev != tail.map(|tail| tail.leaf) {
             return Err(ChainError::Previous);
@@ -193,7 +196,13 @@ impl Index {
     pub fn apply(&mut self, line: &Line, leaf: Leaf, offset: u32, length: u16) {
         debug_assert_eq!(self.check(line), Ok(()), "only the line that is due is applied");
         let trace = self.trace_of(line, leaf);
-        self.entries.push(Entry { offset, trace, length, kind: line.kind, risk: line.risk });
+        self.entries.push(Entry {
+            offset,
+            trace,
+            length,
+            kind: line.kind,
+            risk: line.risk,
+        });
         self.event_ids.insert(line.event_id, line.index);
         self.last_recorded_at = Some(line.recorded_at);
         if let Some(record) = self.traces.get_mut(trace as usize) {

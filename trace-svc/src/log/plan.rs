@@ -116,13 +116,20 @@ impl<'a> Plan<'a> {
 
     /// The first receipt of an event that comes again (TR-3).
     fn recorded_before(&self, draft: &Draft) -> Result<Option<Receipt>, TraceError> {
-        let planned = self.by_event.get(&draft.event_id).and_then(|line| self.lines.get(*line));
+        let planned = self
+            .by_event
+            .get(&draft.event_id)
+            .and_then(|line| self.lines.get(*line));
         if let Some(planned) = planned {
             return self.again(draft, &planned.line, planned.leaf).map(Some);
         }
-        let Some(index) = self.index.find(&draft.event_id) else { return Ok(None) };
+        let Some(index) = self.index.find(&draft.event_id) else {
+            return Ok(None);
+        };
         let unreadable = |source| TraceError::Unreadable { index, source };
-        let Some(location) = self.index.locate(index) else { return Ok(None) };
+        let Some(location) = self.index.locate(index) else {
+            return Ok(None);
+        };
         let bytes = self.lookup.read(location).map_err(unreadable)?;
         let line = Line::parse(&bytes).map_err(|error| unreadable(error.into()))?;
         self.again(draft, &line, Leaf::of(&bytes)).map(Some)
@@ -148,7 +155,10 @@ impl<'a> Plan<'a> {
     fn check_owner(&self, draft: &Draft) -> Result<(), TraceError> {
         let same = match self.last_planned(draft.trace_id) {
             Some(planned) => Owner::of(&planned.line.attrs).owns(&draft.attrs),
-            None => self.index.tail(draft.trace_id).is_none_or(|tail| tail.owner.owns(&draft.attrs)),
+            None => self
+                .index
+                .tail(draft.trace_id)
+                .is_none_or(|tail| tail.owner.owns(&draft.attrs)),
         };
         same.then_some(()).ok_or(TraceError::TraceMismatch {
             event: draft.event_id,
@@ -163,10 +173,18 @@ impl<'a> Plan<'a> {
     fn tail(&self, trace: TraceId) -> Option<TailNow> {
         if let Some(planned) = self.last_planned(trace) {
             let closed = planned.line.kind == EventType::TraceClosed;
-            return Some(TailNow { seq: planned.line.trace_seq, leaf: planned.leaf, closed });
+            return Some(TailNow {
+                seq: planned.line.trace_seq,
+                leaf: planned.leaf,
+                closed,
+            });
         }
         let tail = self.index.tail(trace)?;
-        Some(TailNow { seq: tail.seq, leaf: tail.leaf, closed: tail.closed })
+        Some(TailNow {
+            seq: tail.seq,
+            leaf: tail.leaf,
+            closed: tail.closed,
+        })
     }
 
     /// Closes a trace by counting its events (TR-7).
@@ -179,7 +197,10 @@ impl<'a> Plan<'a> {
             trace_id: trace,
             kind: EventType::TraceClosed,
             occurred_at: self.recorded_at,
-            actor: Actor { kind: ActorType::Service, id: PartName::Trace.as_str().to_owned() },
+            actor: Actor {
+                kind: ActorType::Service,
+                id: PartName::Trace.as_str().to_owned(),
+            },
             risk: None,
             action_digest: None,
             attrs,
@@ -204,7 +225,12 @@ impl<'a> Plan<'a> {
         let receipt = self.receipt(&line, leaf, false);
         self.by_event.insert(line.event_id, self.lines.len());
         self.last_of_trace.insert(line.trace_id, self.lines.len());
-        self.lines.push(PlannedLine { line, leaf, start, length });
+        self.lines.push(PlannedLine {
+            line,
+            leaf,
+            start,
+            length,
+        });
         receipt
     }
 

@@ -7,15 +7,27 @@ use super::*;
 #[test]
 fn obvious_secrets_are_taken_and_named() {
     let cases = [
-        ("use sk-proj-abcdefghijklmnop1234 now", "use [redacted:provider-key] now", "provider-key"),
-        ("id AKIAIOSFODNN7EXAMPLE.", "id [redacted:aws-access-key].", "aws-access-key"),
+        (
+            "use sk-proj-abcdefghijklmnop1234 now",
+            "use [redacted:provider-key] now",
+            "provider-key",
+        ),
+        (
+            "id AKIAIOSFODNN7EXAMPLE.",
+            "id [redacted:aws-access-key].",
+            "aws-access-key",
+        ),
         (
             "Authorization: Bearer abcdefghijklmnop.q-r_s",
             "Authorization: Bearer [redacted:bearer-token]",
             "bearer-token",
         ),
         ("password=hunter22&x=1", "password=[redacted:password]&x=1", "password"),
-        ("my Password: hunter22, thanks", "my Password: [redacted:password], thanks", "password"),
+        (
+            "my Password: hunter22, thanks",
+            "my Password: [redacted:password], thanks",
+            "password",
+        ),
         (
             r#"{"password": "correct horse, \"battery\"", "user":"a"}"#,
             r#"{"password": "[redacted:password]", "user":"a"}"#,
@@ -31,7 +43,11 @@ fn obvious_secrets_are_taken_and_named() {
             "[redacted:private-key]\nrest",
             "private-key",
         ),
-        ("-----BEGIN PRIVATE KEY-----\ncut off", "[redacted:private-key]", "private-key"),
+        (
+            "-----BEGIN PRIVATE KEY-----\ncut off",
+            "[redacted:private-key]",
+            "private-key",
+        ),
     ];
     for (dirty, clean, rule) in cases {
         assert_eq!(text(dirty), (Cow::Borrowed(clean), vec![rule]), "{dirty}");
@@ -43,6 +59,7 @@ fn ordinary_text_stays() {
     for ordinary in [
         "Summarize our AI governance policy for internal use.",
         "reset the password for alice",
+        "an sk-learn-based-classification-pipeline",
         "a task-oriented list, risk-assessment, sk-8",
         "the bearer of this letter",
         "-----BEGIN PUBLIC KEY-----\nabc\n-----END PUBLIC KEY-----",

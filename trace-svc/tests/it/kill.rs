@@ -27,7 +27,10 @@ const WRITERS: u128 = 8;
 
 fn open(folder: &Path) -> FileLog {
     // Small segments, so that the process also dies while one is begun.
-    let options = FileLogOptions { segment_bytes: 64 * 1024, ..FileLogOptions::new(folder) };
+    let options = FileLogOptions {
+        segment_bytes: 64 * 1024,
+        ..FileLogOptions::new(folder)
+    };
     FileLog::open(options, Arc::new(SystemClock::default()), Arc::new(SystemIds)).unwrap()
 }
 
@@ -46,7 +49,10 @@ fn event(id: Uuid) -> NewEvent {
         trace_id: TraceId::from_bytes(trace.to_be_bytes()),
         kind: EventType::ApprovalGranted,
         occurred_at: SystemTime::UNIX_EPOCH,
-        actor: Actor { kind: ActorType::Service, id: "approval-svc".to_owned() },
+        actor: Actor {
+            kind: ActorType::Service,
+            id: "approval-svc".to_owned(),
+        },
         risk: None,
         action_digest: None,
         attrs: BTreeMap::from_iter(owner.attrs()),
@@ -98,7 +104,10 @@ fn write_and_kill(folder: &Path, round: u128, count: usize) -> Vec<(Uuid, u64, S
     let mut line = String::new();
     while said.matches("acked").count() < count {
         line.clear();
-        assert!(output.read_line(&mut line).unwrap() > 0, "the writer ended by itself: {said}");
+        assert!(
+            output.read_line(&mut line).unwrap() > 0,
+            "the writer ended by itself: {said}"
+        );
         said.push_str(&line);
     }
     child.kill().unwrap();
@@ -111,7 +120,11 @@ fn write_and_kill(folder: &Path, round: u128, count: usize) -> Vec<(Uuid, u64, S
 
 fn acknowledged(line: &str) -> Option<(Uuid, u64, String)> {
     let mut words = line.split_once("acked ")?.1.split(' ');
-    Some((words.next()?.parse().ok()?, words.next()?.parse().ok()?, words.next()?.to_owned()))
+    Some((
+        words.next()?.parse().ok()?,
+        words.next()?.parse().ok()?,
+        words.next()?.to_owned(),
+    ))
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! The trace service from outside: its process, its layers, and its death.
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
+    clippy::indexing_slicing,
     reason = "a test may stop at the first thing that is wrong"
 )]
 

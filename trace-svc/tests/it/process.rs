@@ -12,7 +12,10 @@ const USAGE: i32 = 64;
 
 fn command(data_dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_trace-svc"));
-    command.arg("--data-dir").arg(data_dir).args(["--listen-address", "127.0.0.1:0"]);
+    command
+        .arg("--data-dir")
+        .arg(data_dir)
+        .args(["--listen-address", "127.0.0.1:0"]);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
@@ -21,7 +24,10 @@ fn command(data_dir: &Path) -> Command {
 fn start(data_dir: &Path) -> Child {
     let mut child = command(data_dir).spawn().unwrap();
     let output = child.stderr.take().unwrap();
-    let listening = BufReader::new(output).lines().map(Result::unwrap).any(|line| line.contains("listening"));
+    let listening = BufReader::new(output)
+        .lines()
+        .map(Result::unwrap)
+        .any(|line| line.contains("listening"));
     assert!(listening, "the service ended before it listened");
     child
 }
@@ -59,7 +65,10 @@ fn a_damaged_log_is_refused_with_the_place_of_the_damage() {
     let refused = command(folder.path()).output().unwrap();
     assert_eq!(refused.status.code(), Some(FAILURE));
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(said.contains("the log is damaged in") && said.contains("at byte 0"), "{said}");
+    assert!(
+        said.contains("the log is damaged in") && said.contains("at byte 0"),
+        "{said}"
+    );
 }
 
 #[test]

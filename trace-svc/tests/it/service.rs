@@ -6,8 +6,7 @@ use chassis::{Node, NodeConfig, Part, PartName, auth::Credential, fault::reason_
 use proto::{
     common::v1::ErrorReason,
     trace::v1::{
-        Actor, CreateEventRequest, ListTracesRequest, NewEvent, Receipt,
-        trace_service_client::TraceServiceClient,
+        Actor, CreateEventRequest, ListTracesRequest, NewEvent, Receipt, trace_service_client::TraceServiceClient,
     },
 };
 use tonic::Status;
@@ -19,17 +18,28 @@ fn authority(folder: &Path) -> NodeConfig {
     let mut keys = Vec::new();
     for (part, seed) in [(PartName::Approval, 1), (PartName::Executor, 2)] {
         let key = SigningKey::from_seed(&[seed; 32]);
-        fs::write(folder.join(format!("{part}.pem")), key.to_pkcs8_pem().unwrap().as_bytes()).unwrap();
+        fs::write(
+            folder.join(format!("{part}.pem")),
+            key.to_pkcs8_pem().unwrap().as_bytes(),
+        )
+        .unwrap();
         let mut set = warrant::KeySet::default();
-        set.insert(key.public_key());
+        set.insert(key.public().clone());
         let mut set: serde_json::Value = serde_json::from_str(&set.to_json()).unwrap();
         set["keys"][0]["kid"] = Credential::key_id(part, &key).into();
         keys.push(set["keys"][0].take());
     }
-    fs::write(folder.join("services.jwks.json"), serde_json::json!({ "keys": keys }).to_string()).unwrap();
+    fs::write(
+        folder.join("services.jwks.json"),
+        serde_json::json!({ "keys": keys }).to_string(),
+    )
+    .unwrap();
     let trust = "issuers:\n  - {issuer: countersign/services, kind: services, key_set_file: services.jwks.json}\n";
     fs::write(folder.join("trust.yaml"), trust).unwrap();
-    NodeConfig { trust_file: Some(folder.join("trust.yaml")), ..NodeConfig::default() }
+    NodeConfig {
+        trust_file: Some(folder.join("trust.yaml")),
+        ..NodeConfig::default()
+    }
 }
 
 fn start(folder: &Path) -> (Node, Part) {
@@ -57,19 +67,25 @@ fn event(number: u128, kind: &str) -> NewEvent {
         event_id: uuid::Uuid::from_u128(number).to_string(),
         trace_id: "4bf92f3577b34da6a3ce929d0e0e4736".to_owned(),
         r#type: kind.to_owned(),
-        occur_time: Some(prost_types::Timestamp { seconds: 1_790_000_000, nanos: 0 }),
-        actor: Some(Actor { r#type: "service".to_owned(), id: "approval-svc".to_owned() }),
+        occur_time: Some(prost_types::Timestamp {
+            seconds: 1_790_000_000,
+            nanos: 0,
+        }),
+        actor: Some(Actor {
+            r#type: "service".to_owned(),
+            id: "approval-svc".to_owned(),
+        }),
         attributes: BTreeMap::from(attributes.map(|(key, value)| (key.to_owned(), value.to_owned()))),
         ..NewEvent::default()
     }
 }
 
-async fn create(
-    client: &mut TraceServiceClient<chassis::Link>,
-    event: NewEvent,
-) -> Result<Receipt, Status> {
+async fn create(client: &mut TraceServiceClient<chassis::Link>, event: NewEvent) -> Result<Receipt, Status> {
     let request = CreateEventRequest { event: Some(event) };
-    client.create_event(request).await.map(|response| response.into_inner().receipt.unwrap())
+    client
+        .create_event(request)
+        .await
+        .map(|response| response.into_inner().receipt.unwrap())
 }
 
 #[tokio::test]
@@ -78,9 +94,23 @@ async fn producers_write_their_own_types_and_read_nothing() {
     let (_node, part) = start(folder.path());
     let mut approval = client(folder.path(), PartName::Approval, &part);
     let mut executor = client(folder.path(), PartName::Executor, &part);
-    assert_eq!(create(&mut approval, event(1, "approval.granted")).await.unwrap().index, 0);
-    assert_eq!(create(&mut executor, event(2, "execution.started")).await.unwrap().index, 1);
-    assert!(create(&mut approval, event(1, "approval.granted")).await.unwrap().duplicate);
+    assert_eq!(
+        create(&mut approval, event(1, "approval.granted")).await.unwrap().index,
+        0
+    );
+    assert_eq!(
+        create(&mut executor, event(2, "execution.started"))
+            .await
+            .unwrap()
+            .index,
+        1
+    );
+    assert!(
+        create(&mut approval, event(1, "approval.granted"))
+            .await
+            .unwrap()
+            .duplicate
+    );
     for (client, kind) in [(&mut approval, "execution.started"), (&mut executor, "trace.closed")] {
         let refused = create(client, event(3, kind)).await.unwrap_err();
         assert_eq!(reason_of(&refused), Some(ErrorReason::EventTypeNotAllowed));

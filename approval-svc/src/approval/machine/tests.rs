@@ -1,8 +1,12 @@
+use std::time::Duration;
+
 use warrant::Risk;
 
 use super::*;
-use crate::fixture::{
-    cancel, claim, complete, content, person, reconcile, renew, revoke, start, vote,
+use crate::fixture::{cancel, claim, complete, content, person, reconcile, renew, revoke, start, vote};
+use crate::{
+    approval::{Outcome, Terms, command::ClaimWarrant},
+    moment::Moment,
 };
 
 /// A clock, the terms, and a nonce that differs at every step.
@@ -15,12 +19,22 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        Self { now: start().into(), terms: Terms::default(), nonce: 0, recorded: true }
+        Self {
+            now: start().into(),
+            terms: Terms::default(),
+            nonce: 0,
+            recorded: true,
+        }
     }
 
     fn at(&mut self) -> At<'_> {
         self.nonce += 1;
-        At { now: self.now, nonce: [self.nonce; 16], recorded: self.recorded, terms: &self.terms }
+        At {
+            now: self.now,
+            nonce: [self.nonce; 16],
+            recorded: self.recorded,
+            terms: &self.terms,
+        }
     }
 
     fn pass(&mut self, seconds: u64) {
@@ -73,7 +87,7 @@ fn policy_decides_green_and_red_and_people_amber() {
     let green = world.create(Risk::Green);
     assert_eq!(green.after.state(), State::Granted);
     assert_eq!(green.after.progress.mode, Some(Mode::Policy));
-    assert_eq!(green.after.due(), Some(world.now.plus(Duration::from_secs(60))));
+    assert_eq!(green.after.due(), Some(world.now.plus(Duration::from_mins(1))));
     assert_eq!(kinds(&green), [Received, Classified, Requested, Granted]);
 
     let red = world.create(Risk::Red);
@@ -126,7 +140,10 @@ fn a_decision_holds_only_for_what_was_seen() {
     if let Command::Vote(cast) = &mut stale {
         cast.seen.etag = "1-0".into();
     }
-    assert!(matches!(world.apply(&amber, &foreign), Err(ApprovalError::DigestMismatch)));
+    assert!(matches!(
+        world.apply(&amber, &foreign),
+        Err(ApprovalError::DigestMismatch)
+    ));
     assert!(matches!(world.apply(&amber, &stale), Err(ApprovalError::StaleEtag)));
     let own = world.apply(&amber, &vote(&amber, "alice", Decision::Grant));
     assert!(matches!(own, Err(ApprovalError::SelfApproval)));
@@ -142,14 +159,19 @@ fn a_late_deny_and_a_revoke_stop_what_nobody_claimed() {
             let revoked = world.must(&granted, &command);
             assert_eq!(revoked.state(), State::Revoked);
             let claimed = world.apply(&revoked, &claim(&granted, 1));
-            assert!(matches!(claimed, Err(ApprovalError::WrongState { state: State::Revoked })));
+            assert!(matches!(
+                claimed,
+                Err(ApprovalError::WrongState { state: State::Revoked })
+            ));
         }
     }
     let executing = world.must(&granted, &claim(&granted, 1));
     for command in [vote(&executing, "carol", Decision::Deny), revoke(&executing, "carol")] {
         assert!(matches!(
             world.apply(&executing, &command),
-            Err(ApprovalError::WrongState { state: State::Executing })
+            Err(ApprovalError::WrongState {
+                state: State::Executing
+            })
         ));
     }
 }
@@ -170,16 +192,28 @@ fn a_claim_takes_only_the_current_recorded_warrant_in_time() {
     let other_revision = spoiled(|claim| claim.revision = 2);
     let expired = spoiled(|claim| claim.expire = Moment::from(start()));
     let other_digest = spoiled(|claim| claim.digest = warrant::ActionDigest::from_bytes([0; 32]));
-    assert!(matches!(world.apply(&granted, &other_jti), Err(ApprovalError::WarrantSpent { .. })));
+    assert!(matches!(
+        world.apply(&granted, &other_jti),
+        Err(ApprovalError::WarrantSpent { .. })
+    ));
     assert!(matches!(
         world.apply(&granted, &other_revision),
         Err(ApprovalError::WarrantSpent { .. })
     ));
-    assert!(matches!(world.apply(&granted, &expired), Err(ApprovalError::WarrantRejected(_))));
-    assert!(matches!(world.apply(&granted, &other_digest), Err(ApprovalError::DigestMismatch)));
+    assert!(matches!(
+        world.apply(&granted, &expired),
+        Err(ApprovalError::WarrantRejected(_))
+    ));
+    assert!(matches!(
+        world.apply(&granted, &other_digest),
+        Err(ApprovalError::DigestMismatch)
+    ));
 
     world.recorded = false;
-    assert!(matches!(world.apply(&granted, &good), Err(ApprovalError::ReceiptPending)));
+    assert!(matches!(
+        world.apply(&granted, &good),
+        Err(ApprovalError::ReceiptPending)
+    ));
     world.recorded = true;
     let executing = world.must(&granted, &good);
     assert_eq!(executing.state(), State::Executing);
@@ -187,7 +221,10 @@ fn a_claim_takes_only_the_current_recorded_warrant_in_time() {
     let again = world.apply(&executing, &good).unwrap();
     assert_eq!((again.change, &again.after), (Change::None, &executing));
     let second = claim(&granted, 2);
-    assert!(matches!(world.apply(&executing, &second), Err(ApprovalError::WarrantSpent { .. })));
+    assert!(matches!(
+        world.apply(&executing, &second),
+        Err(ApprovalError::WarrantSpent { .. })
+    ));
 }
 
 #[test]
@@ -195,7 +232,10 @@ fn a_replaced_warrant_is_spent() {
     let mut world = World::new();
     let granted = world.green();
     let early = world.apply(&granted, &Command::Dispatch);
-    assert!(matches!(early, Err(ApprovalError::WrongState { .. })), "its creator has it for 10 s");
+    assert!(
+        matches!(early, Err(ApprovalError::WrongState { .. })),
+        "its creator has it for 10 s"
+    );
     world.pass(10);
     let taken = world.must(&granted, &Command::Dispatch);
     assert_ne!(taken.progress.jti, granted.progress.jti);
@@ -259,7 +299,12 @@ fn only_the_requester_cancels() {
     let cancelled = world.must(&amber, &cancel("alice"));
     assert_eq!(cancelled.state(), State::Cancelled);
     let again = world.apply(&cancelled, &cancel("alice"));
-    assert!(matches!(again, Err(ApprovalError::WrongState { state: State::Cancelled })));
+    assert!(matches!(
+        again,
+        Err(ApprovalError::WrongState {
+            state: State::Cancelled
+        })
+    ));
 }
 
 #[test]
@@ -285,8 +330,14 @@ fn a_lost_lease_leaves_only_the_holder_and_reconcilers() {
     let lost = world.lost();
     assert_eq!(lost.state(), State::OutcomeUnknown);
     assert_eq!(lost.due(), None);
-    assert!(matches!(world.apply(&lost, &renew(&lost)), Err(ApprovalError::ClaimLost { .. })));
-    assert!(matches!(world.apply(&lost, &cancel("alice")), Err(ApprovalError::WrongState { .. })));
+    assert!(matches!(
+        world.apply(&lost, &renew(&lost)),
+        Err(ApprovalError::ClaimLost { .. })
+    ));
+    assert!(matches!(
+        world.apply(&lost, &cancel("alice")),
+        Err(ApprovalError::WrongState { .. })
+    ));
 
     let expected = [
         (Outcome::Succeeded, State::Succeeded),
@@ -303,19 +354,31 @@ fn a_lost_lease_leaves_only_the_holder_and_reconcilers() {
     let done = world.must(&lost, &reconcile(&lost, "bob", true));
     assert_eq!(done.state(), State::Succeeded);
     let again = world.apply(&done, &complete(&lost, Outcome::Failed));
-    assert!(matches!(again, Err(ApprovalError::WrongState { state: State::Succeeded })));
+    assert!(matches!(
+        again,
+        Err(ApprovalError::WrongState {
+            state: State::Succeeded
+        })
+    ));
 }
 
 #[test]
 fn an_unknown_outcome_is_recorded_as_such() {
     let mut world = World::new();
     let executing = world.executing();
-    let step = world.apply(&executing, &complete(&executing, Outcome::Unknown)).unwrap();
+    let step = world
+        .apply(&executing, &complete(&executing, Outcome::Unknown))
+        .unwrap();
     assert_eq!(step.after.state(), State::OutcomeUnknown);
     assert_eq!(step.after.progress.receipt_index, Some(7));
     assert_eq!(kinds(&step), [FactKind::Unknown]);
     let early = world.apply(&executing, &reconcile(&executing, "bob", true));
-    assert!(matches!(early, Err(ApprovalError::WrongState { state: State::Executing })));
+    assert!(matches!(
+        early,
+        Err(ApprovalError::WrongState {
+            state: State::Executing
+        })
+    ));
 }
 
 #[test]

@@ -24,9 +24,15 @@ impl StoreClock {
         let read = Moment::from(clock.now());
         if read < stored {
             let behind = read.until(stored).as_secs();
-            tracing::warn!(behind_seconds = behind, "the clock is behind the store's; the store's time stands still");
+            tracing::warn!(
+                behind_seconds = behind,
+                "the clock is behind the store's; the store's time stands still"
+            );
         }
-        Self { clock, latest: AtomicI64::new(stored.nanos()) }
+        Self {
+            clock,
+            latest: AtomicI64::new(stored.nanos()),
+        }
     }
 
     /// Reads the clock.
@@ -40,4 +46,3 @@ impl StoreClock {
         Moment::from_nanos(self.latest.load(Ordering::Acquire))
     }
 }
-

@@ -111,11 +111,7 @@ impl Hub {
 }
 
 /// How many of the first rows fit.
-pub(super) fn fitting<'a>(
-    rows: impl Iterator<Item = &'a OutboxRow>,
-    max: usize,
-    max_bytes: usize,
-) -> usize {
+pub(super) fn fitting<'a>(rows: impl Iterator<Item = &'a OutboxRow>, max: usize, max_bytes: usize) -> usize {
     let mut bytes = 0_usize;
     let fit = rows.take(max).take_while(|row| {
         let first = bytes == 0;

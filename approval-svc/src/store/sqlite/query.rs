@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension as _, ToSql, params};
-use warrant::ApprovalId;
+use warrant::{ApprovalId, Risk};
 
 use crate::{
+    approval::State,
     moment::Moment,
     store::{
         Changed, Listed, OutboxRow, Query, StoreError, Stored,
@@ -17,39 +18,64 @@ use crate::{
 };
 
 pub(super) fn get(connection: &Connection, id: &ApprovalId) -> Result<Option<Stored>, StoreError> {
-    let mut statement =
-        connection.prepare_cached(&format!("SELECT {COLUMNS} FROM approvals WHERE id = ?1"))?;
-    let found = statement.query_row([row::id_bytes(id)], |row| Ok(row::stored(row))).optional()?;
+    let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM approvals WHERE id = ?1"))?;
+    let found = statement
+        .query_row([row::id_bytes(id)], |row| Ok(row::stored(row)))
+        .optional()?;
     Ok(found.transpose()?.map(|found| found.stored))
 }
 
 pub(super) fn list(connection: &Connection, query: &Query) -> Result<Vec<Listed>, StoreError> {
-    let mut terms = Terms { sql: Vec::new(), values: Vec::new() };
-    terms.add("tenant = ?", query.tenant.clone());
-    terms.add("id = ?", query.id.map(|id| *row::id_bytes(&id)));
-    terms.add("issuer = ?", query.requester.as_ref().map(|person| person.issuer.clone()));
-    terms.add("requester = ?", query.requester.as_ref().map(|person| person.subject.clone()));
-    terms.add("requester = ?", query.requester_subject.clone());
-    terms.add("state = ?", query.state.map(|state| state.as_str()));
-    terms.add("risk = ?", query.risk.map(|risk| risk.as_str()));
-    terms.add("agent = ?", query.agent.clone());
-    terms.add("position < ?", query.after.map(signed));
-    let conditions = match terms.sql.is_empty() {
-        true => "TRUE".to_owned(),
-        false => terms.sql.join(" AND "),
-    };
-    let limit = query.limit;
-    let sql = format!(
-        "SELECT {COLUMNS} FROM approvals WHERE {conditions} ORDER BY position DESC LIMIT {limit}"
-    );
+    let (sql, values) = list_sql(query);
     let mut statement = connection.prepare_cached(&sql)?;
-    let mut rows = statement.query(rusqlite::params_from_iter(terms.values))?;
+    let mut rows = statement.query(rusqlite::params_from_iter(values))?;
     let mut listed = Vec::new();
     while let Some(row) = rows.next()? {
         let found = row::stored(row)?;
-        listed.push(Listed { position: found.position, approval: found.stored.approval });
+        listed.push(Listed {
+            position: found.position,
+            approval: found.stored.approval,
+        });
     }
     Ok(listed)
+}
+
+pub(super) fn list_sql(query: &Query) -> (String, Vec<Box<dyn ToSql>>) {
+    let mut terms = Terms {
+        sql: vec!["TRUE"],
+        values: Vec::new(),
+    };
+    // What is pending is little beside what was ever asked: the planner can't know.
+    let all_pending = query.state == Some(State::Pending)
+        && query.tenant.is_some()
+        && query.id.is_none()
+        && query.requester.is_none();
+    let index = if all_pending {
+        "INDEXED BY approvals_waiting"
+    } else {
+        ""
+    };
+    terms.sql.extend(all_pending.then_some("state = 'PENDING'"));
+    terms.add("state = ?", query.state.map(State::as_str));
+    terms.add("tenant = ?", query.tenant.clone());
+    terms.add("id = ?", query.id.map(|id| *row::id_bytes(&id)));
+    terms.add(
+        "issuer = ?",
+        query.requester.as_ref().map(|person| person.issuer.clone()),
+    );
+    terms.add(
+        "requester = ?",
+        query.requester.as_ref().map(|person| person.subject.clone()),
+    );
+    terms.add("requester = ?", query.requester_subject.clone());
+    terms.add("risk = ?", query.risk.map(Risk::as_str));
+    terms.add("agent = ?", query.agent.clone());
+    terms.add("position < ?", query.after.map(signed));
+    let conditions = terms.sql.join(" AND ");
+    let limit = query.limit;
+    let sql =
+        format!("SELECT {COLUMNS} FROM approvals {index} WHERE {conditions} ORDER BY position DESC LIMIT {limit}");
+    (sql, terms.values)
 }
 
 pub(super) fn changes_after(
@@ -63,13 +89,16 @@ pub(super) fn changes_after(
          WHERE c.position > ?1 ORDER BY c.position LIMIT ?2",
     )?;
     let mut rows = statement.query(params![signed(position), signed(max as u64)])?;
-    let mut changes = Vec::new();
+    let mut entries = Vec::new();
     while let Some(row) = rows.next()? {
         let found = row::stored(row)?;
-        let changed = Changed { position: found.position, approval: found.stored.approval };
-        changes.push(Arc::new(changed));
+        let changed = Changed {
+            position: found.position,
+            approval: found.stored.approval,
+        };
+        entries.push(Arc::new(changed));
     }
-    Ok(changes)
+    Ok(entries)
 }
 
 pub(super) fn outbox_after(
@@ -78,22 +107,25 @@ pub(super) fn outbox_after(
     max: usize,
     max_bytes: usize,
 ) -> Result<Vec<OutboxRow>, StoreError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT position, run, event FROM outbox WHERE position > ?1 ORDER BY position LIMIT ?2",
-    )?;
+    let mut statement = connection
+        .prepare_cached("SELECT position, run, event FROM outbox WHERE position > ?1 ORDER BY position LIMIT ?2")?;
     let mut found = statement.query(params![signed(position), signed(max as u64)])?;
-    let mut rows = Vec::new();
+    let mut outbox = Vec::new();
     let mut bytes = 0_usize;
     while let Some(row) = found.next()? {
         let (position, run, event) = (row.get(0)?, row.get(1)?, row.get::<_, Vec<u8>>(2)?);
         bytes = bytes.saturating_add(event.len());
-        rows.push(OutboxRow { position: unsigned(position)?, run: row::run(run)?, event });
+        outbox.push(OutboxRow {
+            position: unsigned(position)?,
+            run: row::run(run)?,
+            event,
+        });
         if bytes > max_bytes {
             break;
         }
     }
-    rows.truncate(fitting(rows.iter(), max, max_bytes));
-    Ok(rows)
+    outbox.truncate(fitting(outbox.iter(), max, max_bytes));
+    Ok(outbox)
 }
 
 /// Whether something can be dispatched, and when the next dispatch lease ends.
@@ -116,8 +148,7 @@ pub(super) fn dispatchable(
 
 /// Whether time alone has changed an approval.
 pub(super) fn is_due(connection: &Connection, now: Moment) -> Result<bool, StoreError> {
-    let mut statement = connection
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM approvals WHERE due_time <= ?1)")?;
+    let mut statement = connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM approvals WHERE due_time <= ?1)")?;
     Ok(statement.query_row([now.nanos()], |row| row.get(0))?)
 }
 

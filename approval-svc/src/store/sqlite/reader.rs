@@ -25,7 +25,11 @@ pub(super) struct Readers {
 
 impl Readers {
     pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, idle: Arc::default(), permits: Arc::new(Semaphore::new(MAX_READERS)) }
+        Self {
+            path,
+            idle: Arc::default(),
+            permits: Arc::new(Semaphore::new(MAX_READERS)),
+        }
     }
 
     /// Runs `work` on one of the connections, off the async threads.
@@ -33,7 +37,12 @@ impl Readers {
         &self,
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, ApprovalError> {
-        let permit = self.permits.clone().acquire_owned().await.map_err(|_| StoreError::Stopped)?;
+        let permit = self
+            .permits
+            .clone()
+            .acquire_owned()
+            .await
+            .map_err(|_| StoreError::Stopped)?;
         let (idle, path) = (self.idle.clone(), self.path.clone());
         let task = tokio::task::spawn_blocking(move || {
             let taken = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();

@@ -61,7 +61,10 @@ pub(super) fn stored(row: &Row<'_>) -> Result<ApprovalRow, StoreError> {
     let progress = decode_progress(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?;
     Ok(ApprovalRow {
         stored: Stored {
-            approval: Approval { content: content.into(), progress },
+            approval: Approval {
+                content: content.into(),
+                progress,
+            },
             decision_position: unsigned(row.get(2)?)?,
         },
         position: unsigned(row.get(3)?)?,
@@ -108,9 +111,7 @@ pub(super) fn encode_content(content: &Content) -> Result<String, StoreError> {
         session: action.session,
         operation: match action.operation {
             Operation::Instruction { instruction } => OperationRecord::Instruction { instruction },
-            Operation::ToolCall { tool, arguments_json } => {
-                OperationRecord::ToolCall { tool, arguments_json }
-            }
+            Operation::ToolCall { tool, arguments_json } => OperationRecord::ToolCall { tool, arguments_json },
         },
         digest: content.digest,
         rule: content.rule.clone(),
@@ -135,13 +136,14 @@ pub(super) fn decode_content(text: &str) -> Result<Content, StoreError> {
         session: record.session,
         operation: match record.operation {
             OperationRecord::Instruction { instruction } => Operation::Instruction { instruction },
-            OperationRecord::ToolCall { tool, arguments_json } => {
-                Operation::ToolCall { tool, arguments_json }
-            }
+            OperationRecord::ToolCall { tool, arguments_json } => Operation::ToolCall { tool, arguments_json },
         },
     };
     if action.digest() != record.digest {
-        return Err(StoreError::Corrupt(format!("the action of run {} was altered", record.run)));
+        return Err(StoreError::Corrupt(format!(
+            "the action of run {} was altered",
+            record.run
+        )));
     }
     Ok(Content {
         id: warrant::approval_id(&action.run),

@@ -29,6 +29,7 @@ CREATE TABLE approvals (
 CREATE INDEX approvals_due ON approvals (due_time) WHERE due_time IS NOT NULL;
 CREATE INDEX approvals_dispatch ON approvals (dispatch_time) WHERE state = 'GRANTED';
 CREATE INDEX approvals_pending ON approvals (tenant, issuer, requester) WHERE state = 'PENDING';
+CREATE INDEX approvals_waiting ON approvals (tenant, position) WHERE state = 'PENDING';
 CREATE INDEX approvals_tenant ON approvals (tenant, position);
 CREATE INDEX approvals_requester ON approvals (tenant, issuer, requester, position);
 

@@ -10,7 +10,8 @@ use crate::{
     approval::{
         State, Terms,
         command::Command,
-        machine::{self, At, Change, FactKind, Step},
+        machine,
+        step::{At, Change, FactKind, Step},
     },
     error::ApprovalError,
     event,
@@ -55,8 +56,10 @@ impl Session<'_> {
         let mark = (self.published.changes.len(), self.published.rows.len());
         self.step("SAVEPOINT step")?;
         let result = work(self);
-        let failed =
-            matches!(result, Err(ApprovalError::StoreUnavailable(_) | ApprovalError::Internal(_)));
+        let failed = matches!(
+            result,
+            Err(ApprovalError::StoreUnavailable(_) | ApprovalError::Internal(_))
+        );
         if failed {
             self.published.changes.truncate(mark.0);
             self.published.rows.truncate(mark.1);
@@ -97,7 +100,10 @@ impl Session<'_> {
         }
         let found = self.load(&id)?.ok_or(ApprovalError::NotFound)?;
         let found = self.settled(found)?;
-        let step = found.stored.approval.apply(command, self.at(self.is_recorded(&found.stored)))?;
+        let step = found
+            .stored
+            .approval
+            .apply(command, self.at(self.is_recorded(&found.stored)))?;
         let given_back = step.change == Change::Visible
             && step.after.state() == State::Granted
             && found.stored.approval.state() == State::Executing;
@@ -124,7 +130,11 @@ impl Session<'_> {
             let step = found.stored.approval.apply(&Command::Dispatch, self.at(true))?;
             approvals.push(self.update(&found, step)?.stored.approval);
         }
-        Ok(Acquired { approvals, now: self.now, next: None })
+        Ok(Acquired {
+            approvals,
+            now: self.now,
+            next: None,
+        })
     }
 
     pub(super) fn sweep(&mut self, max: usize) -> Result<usize, ApprovalError> {
@@ -154,15 +164,25 @@ impl Session<'_> {
     }
 
     fn at(&self, recorded: bool) -> At<'_> {
-        At { now: self.now, nonce: self.ids.random_bytes(), recorded, terms: self.terms }
+        At {
+            now: self.now,
+            nonce: self.ids.random_bytes(),
+            recorded,
+            terms: self.terms,
+        }
     }
 
     fn committed(&self, stored: Stored, replayed: bool) -> Committed {
-        Committed { stored, now: self.now, replayed }
+        Committed {
+            stored,
+            now: self.now,
+            replayed,
+        }
     }
 
     fn is_recorded(&self, stored: &Stored) -> bool {
-        self.receipts.covers(&stored.approval.content.action.run, stored.decision_position)
+        self.receipts
+            .covers(&stored.approval.content.action.run, stored.decision_position)
     }
 
     fn settled(&mut self, found: ApprovalRow) -> Result<ApprovalRow, StoreError> {
@@ -172,11 +192,7 @@ impl Session<'_> {
         }
     }
 
-    fn refuse_flood(
-        &self,
-        tenant: &str,
-        requester: &crate::approval::PersonId,
-    ) -> Result<(), ApprovalError> {
+    fn refuse_flood(&self, tenant: &str, requester: &crate::approval::PersonId) -> Result<(), ApprovalError> {
         let pending: i64 = self
             .prepare(
                 "SELECT count(*) FROM approvals
@@ -185,7 +201,9 @@ impl Session<'_> {
             .query_row(params![tenant, requester.issuer, requester.subject], |row| row.get(0))
             .map_err(StoreError::from)?;
         if pending >= i64::from(self.terms.max_pending) {
-            return Err(ApprovalError::TooManyPending { limit: self.terms.max_pending });
+            return Err(ApprovalError::TooManyPending {
+                limit: self.terms.max_pending,
+            });
         }
         Ok(())
     }
@@ -216,12 +234,18 @@ impl Session<'_> {
             ":last_change": signed(last_change),
             ":progress": progress,
         })?;
-        Ok(Stored { approval: step.after, decision_position })
+        Ok(Stored {
+            approval: step.after,
+            decision_position,
+        })
     }
 
     fn update(&mut self, found: &ApprovalRow, step: Step) -> Result<ApprovalRow, StoreError> {
         if step.change == Change::None {
-            let stored = Stored { approval: step.after, ..found.stored };
+            let stored = Stored {
+                approval: step.after,
+                ..found.stored
+            };
             return Ok(ApprovalRow { stored, ..*found });
         }
         let granted_at = self.append_events(&step)?;
@@ -246,10 +270,19 @@ impl Session<'_> {
                 found.stored.approval.state().as_str(),
             ])?;
         if changed != 1 {
-            return Err(StoreError::Corrupt("an approval changed within its transaction".to_owned()));
+            return Err(StoreError::Corrupt(
+                "an approval changed within its transaction".to_owned(),
+            ));
         }
-        let stored = Stored { approval: step.after, decision_position };
-        Ok(ApprovalRow { stored, last_change, ..*found })
+        let stored = Stored {
+            approval: step.after,
+            decision_position,
+        };
+        Ok(ApprovalRow {
+            stored,
+            last_change,
+            ..*found
+        })
     }
 
     /// AP-7: the events' bytes go into the same transaction. Returns the position of the grant's event.
@@ -277,7 +310,10 @@ impl Session<'_> {
         self.prepare("INSERT INTO changes (approval_id, progress) VALUES (?1, ?2)")?
             .execute(params![row::id_bytes(&step.after.id()), progress])?;
         let position = unsigned(self.connection.last_insert_rowid())?;
-        let changed = Changed { position, approval: step.after.clone() };
+        let changed = Changed {
+            position,
+            approval: step.after.clone(),
+        };
         self.published.changes.push(Arc::new(changed));
         Ok(Some(position))
     }
@@ -304,12 +340,19 @@ impl Session<'_> {
             "SELECT a.content, c.progress, a.decision_position, a.position, a.last_change
              FROM changes c JOIN approvals a ON a.id = c.approval_id WHERE c.position = ?1",
         )?;
-        statement.query_row([change], |row| Ok(row::stored(row)))?.map(|found| found.stored)
+        statement
+            .query_row([change], |row| Ok(row::stored(row)))?
+            .map(|found| found.stored)
     }
 
     fn remember(&self, request: &RequestKey, change: u64) -> Result<(), StoreError> {
         self.prepare("INSERT INTO requests (principal, request_id, body, change) VALUES (?1, ?2, ?3, ?4)")?
-            .execute(params![request.principal, request.request_id, request.body, signed(change)])?;
+            .execute(params![
+                request.principal,
+                request.request_id,
+                request.body,
+                signed(change)
+            ])?;
         Ok(())
     }
 
@@ -321,16 +364,17 @@ impl Session<'_> {
         let mut statement = self.prepare(
             "SELECT content, progress, decision_position, position, last_change FROM approvals WHERE id = ?1",
         )?;
-        statement.query_row([id], |row| Ok(row::stored(row))).optional()?.transpose()
+        statement
+            .query_row([id], |row| Ok(row::stored(row)))
+            .optional()?
+            .transpose()
     }
 
-    fn select_ids(
-        &self,
-        sql: &str,
-        params: impl rusqlite::Params,
-    ) -> Result<Vec<[u8; 16]>, StoreError> {
+    fn select_ids(&self, sql: &str, params: impl rusqlite::Params) -> Result<Vec<[u8; 16]>, StoreError> {
         let mut statement = self.prepare(sql)?;
-        let ids = statement.query_map(params, |row| row.get(0))?.collect::<Result<_, _>>()?;
+        let ids = statement
+            .query_map(params, |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
         Ok(ids)
     }
 

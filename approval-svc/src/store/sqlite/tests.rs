@@ -22,7 +22,10 @@ impl Harness for Sqlite {
     type Store = SqliteStore;
 
     fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), clock: clock() }
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            clock: clock(),
+        }
     }
 
     async fn open(&self, terms: Terms) -> SqliteStore {
@@ -34,11 +37,7 @@ impl Harness for Sqlite {
     }
 }
 
-async fn try_open(
-    folder: &Path,
-    terms: Terms,
-    clock: &Arc<ManualClock>,
-) -> Result<SqliteStore, ApprovalError> {
+async fn try_open(folder: &Path, terms: Terms, clock: &Arc<ManualClock>) -> Result<SqliteStore, ApprovalError> {
     SqliteStore::open(folder, terms, clock.clone(), Arc::new(SystemIds)).await
 }
 
@@ -64,7 +63,10 @@ async fn two_processes_cannot_share_a_store() {
     let harness = Sqlite::new();
     let _first = harness.open(Terms::default()).await;
     let second = try_open(harness.folder.path(), Terms::default(), &harness.clock).await;
-    assert!(matches!(second, Err(ApprovalError::StoreUnavailable(StoreError::Locked(_)))));
+    assert!(matches!(
+        second,
+        Err(ApprovalError::StoreUnavailable(StoreError::Locked(_)))
+    ));
 }
 
 #[tokio::test]
@@ -72,8 +74,15 @@ async fn a_newer_database_is_refused() {
     let harness = Sqlite::new();
     drop(harness.open(Terms::default()).await);
     let path = harness.folder.path().join("approvals.sqlite");
-    Connection::open(path).unwrap().pragma_update(None, "user_version", 99).unwrap();
-    assert!(try_open(harness.folder.path(), Terms::default(), &harness.clock).await.is_err());
+    Connection::open(path)
+        .unwrap()
+        .pragma_update(None, "user_version", 99)
+        .unwrap();
+    assert!(
+        try_open(harness.folder.path(), Terms::default(), &harness.clock)
+            .await
+            .is_err()
+    );
 }
 
 #[tokio::test]
@@ -83,7 +92,9 @@ async fn commits_are_synchronous_and_the_log_is_a_wal() {
     let connection = connect(&path).unwrap();
     let pragma = |name| connection.pragma_query_value(None, name, |row| row.get(0));
     let synchronous: i64 = pragma("synchronous").unwrap();
-    let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
+    let mode: String = connection
+        .pragma_query_value(None, "journal_mode", |row| row.get(0))
+        .unwrap();
     assert_eq!((synchronous, mode.as_str()), (2, "wal"));
 }
 
@@ -96,6 +107,43 @@ async fn an_altered_action_is_not_read() {
     let altered = "UPDATE approvals SET content = replace(content, 'Summarise', 'Forward')";
     Connection::open(path).unwrap().execute(altered, []).unwrap();
     assert!(matches!(store.get(id).await, Err(ApprovalError::Internal(_))));
+}
+
+#[tokio::test]
+async fn listings_and_sweeps_are_served_by_indexes() {
+    let harness = Sqlite::new();
+    let connection = connect(&harness.folder.path().join("approvals.sqlite")).unwrap();
+    let plan = |sql: &str| -> String {
+        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let mut rows = statement.raw_query();
+        let mut plan = String::new();
+        while let Some(row) = rows.next().unwrap() {
+            plan += &row.get::<_, String>(3).unwrap();
+        }
+        plan
+    };
+    let tenant = Query {
+        tenant: Some("acme".into()),
+        limit: 50,
+        ..Query::default()
+    };
+    let own = Query {
+        requester: Some(crate::fixture::person("alice")),
+        ..tenant.clone()
+    };
+    let pending = Query {
+        state: Some(crate::approval::State::Pending),
+        ..tenant.clone()
+    };
+    for (query, index) in [
+        (tenant, "approvals_tenant"),
+        (own, "approvals_requester"),
+        (pending, "approvals_waiting"),
+    ] {
+        let plan = plan(&query::list_sql(&query).0);
+        assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{plan}");
+    }
+    assert!(plan("SELECT 1 FROM approvals WHERE due_time <= 1").contains("approvals_due"));
 }
 
 /// What a killed process leaves behind: the files as they were at some instant, write-ahead log included.
@@ -126,7 +174,14 @@ async fn a_copy_of_the_files_under_load_has_every_answered_request() {
         assert!(reopened.get(id).await.is_ok(), "{number}");
     }
     let events = crate::fixture::record_all(&reopened).await;
-    let approvals = reopened.list(Query { limit: 1_000, ..Query::default() }).await.unwrap().len();
+    let approvals = reopened
+        .list(Query {
+            limit: 1_000,
+            ..Query::default()
+        })
+        .await
+        .unwrap()
+        .len();
     assert_eq!(events, approvals * 4, "each approval with all of its events");
 }
 
@@ -144,4 +199,63 @@ async fn a_failing_request_fails_alone() {
     let undone = store.get(draft(7, Risk::Green).content.id).await;
     assert!(matches!(undone, Err(ApprovalError::NotFound)));
     assert_eq!(crate::fixture::record_all(&store).await, 4);
+}
+
+const CRASH_FOLDER: &str = "APPROVAL_SVC_TEST_CRASH_FOLDER";
+
+/// Not a test: the process that [`a_killed_process_loses_nothing_that_it_answered`] kills.
+#[tokio::test]
+#[ignore = "runs as the child process of another test"]
+async fn crashing_child() {
+    let Some(folder) = std::env::var_os(CRASH_FOLDER) else {
+        return;
+    };
+    let store = try_open(Path::new(&folder), Terms::default(), &clock()).await.unwrap();
+    for number in 0.. {
+        let green = store.create(draft(number, Risk::Green)).await.unwrap().stored.approval;
+        if number % 2 == 0 {
+            crate::fixture::record_all(&store).await;
+            store
+                .execute(green.id(), crate::fixture::claim(&green, number), None)
+                .await
+                .unwrap();
+        }
+        println!("answered {number}");
+    }
+}
+
+#[tokio::test]
+async fn a_killed_process_loses_nothing_that_it_answered() {
+    use std::{io::BufRead as _, process};
+
+    let harness = Sqlite::new();
+    let mut child = process::Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "store::sqlite::tests::crashing_child",
+            "--ignored",
+            "--nocapture",
+        ])
+        .env(CRASH_FOLDER, harness.folder.path())
+        .stdout(process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines();
+    let numbers = lines
+        .map_while(Result::ok)
+        .filter_map(|line| line.strip_prefix("answered ")?.parse().ok());
+    let answered: Vec<u32> = numbers.take(40).collect();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(answered.len(), 40);
+
+    let store = harness.open(Terms::default()).await;
+    for number in answered {
+        let stored = store.get(draft(number, Risk::Green).content.id).await.unwrap();
+        let claimed = stored.approval.progress.claim.is_some();
+        assert_eq!(claimed, number % 2 == 0, "{number}");
+    }
+    let rows = store.outbox_after(store.receipts().relayed(), 1_000).await.unwrap();
+    let whole = rows.windows(2).all(|pair| pair[0].position + 1 == pair[1].position);
+    assert!(whole, "no event is missing between two that are there");
 }

@@ -1,7 +1,11 @@
 //! The one thread that writes: it takes all requests that wait, runs each in a savepoint, and commits once for all.
 
 use std::{
-    sync::{Arc, atomic::{AtomicBool, Ordering}, mpsc},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     thread::{self, JoinHandle},
 };
 
@@ -57,12 +61,18 @@ impl Writer {
         let (jobs, waiting) = mpsc::channel();
         let open = Arc::new(AtomicBool::new(true));
         let alive = Alive(open.clone());
-        let thread = thread::Builder::new().name("approval-writer".to_owned()).spawn(move || {
-            let alive = alive;
-            workshop.run(&waiting);
-            drop(alive);
-        })?;
-        Ok(Self { jobs: Some(jobs), thread: Some(thread), open })
+        let thread = thread::Builder::new()
+            .name("approval-writer".to_owned())
+            .spawn(move || {
+                let alive = alive;
+                workshop.run(&waiting);
+                drop(alive);
+            })?;
+        Ok(Self {
+            jobs: Some(jobs),
+            thread: Some(thread),
+            open,
+        })
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -132,13 +142,17 @@ impl Workshop {
         match outcome {
             Ok(published) => {
                 self.hub.publish(published);
-                answers.into_iter().for_each(|answer| answer(Ok(())));
+                for answer in answers {
+                    answer(Ok(()));
+                }
                 Ok(())
             }
             Err(error) => {
                 let error = Arc::new(error);
                 let failure = || StoreError::Transaction(error.clone());
-                answers.into_iter().for_each(|answer| answer(Err(failure())));
+                for answer in answers {
+                    answer(Err(failure()));
+                }
                 if !self.connection.is_autocommit() {
                     self.step("ROLLBACK")?;
                 }
@@ -167,7 +181,8 @@ impl Workshop {
             return Ok(published);
         }
         let receipts = self.receipts.take_unsaved();
-        self.finish(&receipts).inspect_err(|_| self.receipts.put_back(receipts))?;
+        self.finish(&receipts)
+            .inspect_err(|_| self.receipts.put_back(receipts))?;
         Ok(published)
     }
 

@@ -122,6 +122,20 @@ fn what_was_shown_is_not_shown_again() {
 }
 
 #[test]
+fn an_answer_that_comes_after_the_outcome_is_shown_once() {
+    let (out, err, _) = told(Format::Text, Terminals::default(), |reporter| {
+        reporter.run(run_in(State::Succeeded).into()).unwrap();
+        let answered = Run {
+            output: "all".into(),
+            ..run_in(State::Succeeded)
+        };
+        reporter.run(answered.clone().into()).unwrap();
+        reporter.run(answered.into()).unwrap();
+    });
+    assert_eq!((out.as_str(), err.matches("SUCCEEDED").count()), ("all\n", 1));
+}
+
+#[test]
 fn an_answer_cant_drive_the_terminal_and_reaches_a_file_as_it_is() {
     let shown = |terminals| {
         told(Format::Text, terminals, |reporter| {

@@ -12,7 +12,6 @@ use serde::Serialize;
 
 use crate::{clock::Clock, part::PartName};
 
-const LIFETIME: Duration = Duration::from_mins(5);
 const RENEW_AFTER: Duration = Duration::from_mins(4);
 
 /// Why a credential can't be used.
@@ -53,6 +52,9 @@ struct Claims<'a> {
 // === impl Credential ===
 
 impl Credential {
+    /// How long a token lives.
+    pub const LIFETIME: Duration = Duration::from_mins(5);
+
     /// The credential of `part` with the private key in `pem`; `issuer` is the services' issuer in the trust file.
     pub fn new(
         part: PartName,
@@ -85,7 +87,7 @@ impl Credential {
         if let Some(token) = minted.get(&target).filter(|token| now < token.renew_at) {
             return Ok(token.header.clone());
         }
-        let mut header = http::HeaderValue::try_from(format!("Bearer {}", self.mint(target, now)?))
+        let mut header = http::HeaderValue::try_from(format!("Bearer {}", self.token_at(target, now)?))
             .map_err(|error| CredentialError::Key(error.to_string()))?;
         header.set_sensitive(true);
         let token = Minted { header: header.clone(), renew_at: now + RENEW_AFTER };
@@ -93,14 +95,19 @@ impl Credential {
         Ok(header)
     }
 
-    fn mint(&self, target: PartName, now: SystemTime) -> Result<String, CredentialError> {
+    /// A fresh token for calls to `target`.
+    pub fn token(&self, target: PartName) -> Result<String, CredentialError> {
+        self.token_at(target, self.clock.now())
+    }
+
+    fn token_at(&self, target: PartName, now: SystemTime) -> Result<String, CredentialError> {
         let iat = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let claims = Claims {
             iss: &self.issuer,
             sub: self.part.as_str(),
             aud: target.as_str(),
             iat,
-            exp: iat + LIFETIME.as_secs(),
+            exp: iat + Self::LIFETIME.as_secs(),
         };
         let mut header = Header::new(Algorithm::EdDSA);
         header.kid = Some(self.key_id.clone());

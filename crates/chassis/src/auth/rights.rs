@@ -115,8 +115,9 @@ impl Rights {
                 Err(closer) => closest = closer,
             }
         }
-        let decides_directly = grants.iter().all(|grant| matches!(grant, Grant::People(_)));
-        if decides_directly && !grants.is_empty() && caller.subject.is_some() {
+        let people_may = grants.iter().any(|grant| matches!(grant, Grant::People(_)));
+        let nobody_forwards = !grants.iter().any(Grant::takes_subject);
+        if people_may && nobody_forwards && caller.subject.is_some() {
             return Err(Refusal::Forwarded);
         }
         Err(closest)
@@ -135,6 +136,11 @@ impl Grant {
             }
             _ => Err(Refusal::NotPermitted),
         }
+    }
+
+    /// Whether a part may call for a person whose token it forwards.
+    const fn takes_subject(&self) -> bool {
+        matches!(self, Self::Service(ServiceGrant { subject: Some(_), .. }))
     }
 }
 

@@ -53,16 +53,19 @@ fn approval_has_one_name() {
 
 #[test]
 fn session_keys_do_not_cross_borders() {
-    let key = session_key("main", "acme", "alice", "inbox");
+    let key = session_key("main", "acme", "people", "alice", "inbox");
     let (prefix, hash) = key.split_at("agent:main:cs-".len());
     assert_eq!(prefix, "agent:main:cs-");
     assert!(hash.len() == 64 && is_lower_hex(hash));
     let others = [
-        session_key("ops", "acme", "alice", "inbox"),
-        session_key("main", "acm", "ealice", "inbox"),
-        session_key("main", "acme", "aliceinbox", ""),
-        session_key("main", "acme", "bob", "inbox"),
-        session_key("main", "acme", "alice", "outbox"),
+        session_key("ops", "acme", "people", "alice", "inbox"),
+        session_key("main", "acm", "epeople", "alice", "inbox"),
+        session_key("main", "acme", "peoplealice", "", "inbox"),
+        session_key("main", "acme", "people", "aliceinbox", ""),
+        session_key("main", "umbrella", "people", "alice", "inbox"),
+        session_key("main", "acme", "partners", "alice", "inbox"),
+        session_key("main", "acme", "people", "bob", "inbox"),
+        session_key("main", "acme", "people", "alice", "outbox"),
     ];
     assert!(!others.contains(&key));
 }

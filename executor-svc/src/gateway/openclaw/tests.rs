@@ -228,6 +228,25 @@ async fn giving_up_closes_the_connection() {
 }
 
 #[tokio::test]
+async fn a_slow_gateway_is_waited_for() {
+    let fake = FakeGateway::start_with(Behaviour::HangBeforeFirstByte).await.unwrap();
+    let gateway = gateway_at(&fake.url(), LIMITS);
+    for requests in [1, 2] {
+        let action = fixtures::action();
+        let release = async {
+            fake.wait_for_requests(requests).await;
+            fake.release();
+        };
+        let ((answer, heard), ()) = tokio::join!(ask(&gateway, &action), release);
+        assert_eq!(
+            (answer.outcome, heard.text.as_str()),
+            (Outcome::Succeeded, FakeGateway::ANSWER)
+        );
+        fake.usually(Behaviour::HangMidStream);
+    }
+}
+
+#[tokio::test]
 async fn readiness_is_what_the_gateway_says() {
     let fake = FakeGateway::start().await.unwrap();
     let gateway = gateway_at(&fake.url(), LIMITS);
@@ -260,4 +279,30 @@ fn neither_url_nor_token_may_be_nonsense() {
 fn the_token_is_never_shown() {
     let gateway = OpenClawGateway::new("http://a", &SecretString::from("secret-token"), LIMITS).unwrap();
     assert!(!format!("{gateway:?}").contains("secret-token"));
+}
+
+#[test]
+fn a_stream_cut_at_any_byte_is_not_taken_for_complete() {
+    let events = [
+        r#"{"id":"chatcmpl_1","choices":[{"index":0,"delta":{"role":"assistant"},"finish_reason":null}]}"#,
+        r#"{"id":"chatcmpl_1","choices":[{"index":0,"delta":{"content":"whole"},"finish_reason":null}]}"#,
+        r#"{"id":"chatcmpl_1","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#,
+        r#"{"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1}}"#,
+        "[DONE]",
+    ];
+    let whole = events.map(|data| format!("data: {data}\n\n")).concat();
+    for cut in 0..=whole.len() {
+        let (mut parser, mut stream, mut heard) = (SseParser::new(1024), Some(ChatStream::default()), Heard::default());
+        let mut answer = None;
+        for event in parser.push(&whole.as_bytes()[..cut]).unwrap() {
+            match stream.as_mut().unwrap().event(&event, 64, &mut heard) {
+                Step::Continue => {}
+                Step::Done => answer = stream.take().map(ChatStream::done),
+                Step::Stop(why) => panic!("{why}"),
+            }
+        }
+        let answer = answer.unwrap_or_else(|| stream.unwrap().broken("cut"));
+        let complete = cut == whole.len();
+        assert_eq!(answer.outcome == Outcome::Succeeded, complete, "cut at {cut}");
+    }
 }

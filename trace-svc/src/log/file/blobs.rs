@@ -34,7 +34,11 @@ pub(super) enum StoreError {
 
 impl Blobs {
     pub(super) const fn new(folder: PathBuf, disk: Arc<dyn Disk>) -> Self {
-        Self { folder, disk, unfinished: AtomicU64::new(0) }
+        Self {
+            folder,
+            disk,
+            unfinished: AtomicU64::new(0),
+        }
     }
 
     /// Stores a blob durably, file and folder (TR-8). A line that names it may be written after this.
@@ -57,7 +61,10 @@ impl Blobs {
     pub(super) fn read(&self, id: BlobId) -> io::Result<Vec<u8>> {
         let data = fs::read(self.path(id))?;
         if BlobId::of(&data) != id {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "its bytes are not those it is named for"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "its bytes are not those it is named for",
+            ));
         }
         Ok(data)
     }
@@ -77,7 +84,9 @@ impl Blobs {
         let mut file = self.disk.create(unfinished).map_err(StoreError::of_write)?;
         write_all(file.as_mut(), &blob.data).map_err(StoreError::of_write)?;
         file.sync().map_err(StoreError::Broken)?;
-        self.disk.rename(unfinished, &self.path(blob.id)).map_err(StoreError::of_write)
+        self.disk
+            .rename(unfinished, &self.path(blob.id))
+            .map_err(StoreError::of_write)
     }
 
     fn path(&self, id: BlobId) -> PathBuf {
@@ -89,6 +98,10 @@ impl Blobs {
 
 impl StoreError {
     fn of_write(error: io::Error) -> Self {
-        if is_full(&error) { Self::Full(error) } else { Self::Broken(error) }
+        if is_full(&error) {
+            Self::Full(error)
+        } else {
+            Self::Broken(error)
+        }
     }
 }

@@ -87,14 +87,19 @@ impl Folders {
         let mut open: Option<(u64, File)> = None;
         let mut entries = Vec::with_capacity(locations.len());
         for location in locations {
-            let unreadable =
-                |error| TraceError::Unreadable { index: location.index, source: ReadError::Io(error) };
+            let unreadable = |error| TraceError::Unreadable {
+                index: location.index,
+                source: ReadError::Io(error),
+            };
             let file = match open.take() {
                 Some((segment, file)) if segment == location.segment => file,
                 _ => File::open(self.segment(location.segment)).map_err(unreadable)?,
             };
             let bytes = read_at(&file, *location).map_err(unreadable)?;
-            entries.push(Recorded { index: location.index, bytes });
+            entries.push(Recorded {
+                index: location.index,
+                bytes,
+            });
             open = Some((location.segment, file));
         }
         Ok(entries)
@@ -116,5 +121,7 @@ fn read_at(file: &File, location: Location) -> io::Result<Vec<u8>> {
 
 /// Makes the names in a folder durable.
 pub(super) fn sync_folder(folder: &Path) -> Result<(), OpenError> {
-    File::open(folder).and_then(|file| file.sync_all()).map_err(OpenError::io(folder))
+    File::open(folder)
+        .and_then(|file| file.sync_all())
+        .map_err(OpenError::io(folder))
 }

@@ -81,10 +81,16 @@ pub(super) fn recover(folders: &Folders) -> Result<Recovered, OpenError> {
     if let Some(end) = end {
         // What was read may have been written but never synced; from now on it is vouched for.
         let path = folders.segment(end.first_index);
-        File::open(&path).and_then(|file| file.sync_all()).map_err(OpenError::io(path))?;
+        File::open(&path)
+            .and_then(|file| file.sync_all())
+            .map_err(OpenError::io(path))?;
     }
     let quarantined = unrecorded_tails(folders, &index)?;
-    Ok(Recovered { index, end, quarantined })
+    Ok(Recovered {
+        index,
+        end,
+        quarantined,
+    })
 }
 
 fn damaged(segment: &Path, index: &Index, offset: u64, cause: &str) -> OpenError {
@@ -139,12 +145,7 @@ fn check_blob(folders: &Folders, id: BlobId, bytes: u64) -> Result<(), String> {
 }
 
 /// Moves a torn tail to quarantine; refuses if it is more than that.
-fn cut_tail(
-    folders: &Folders,
-    first_index: u64,
-    index: &Index,
-    fault: &Fault,
-) -> Result<(), OpenError> {
+fn cut_tail(folders: &Folders, first_index: u64, index: &Index, fault: &Fault) -> Result<(), OpenError> {
     let path = folders.segment(first_index);
     let tail = read_from(&path, fault.offset).map_err(OpenError::io(&path))?;
     if holds_a_line(&tail) {
@@ -173,7 +174,9 @@ fn read_from(path: &Path, offset: u64) -> io::Result<Vec<u8>> {
 }
 
 fn holds_a_line(tail: &[u8]) -> bool {
-    let ended = tail.split_inclusive(|byte| *byte == b'\n').filter_map(|piece| piece.strip_suffix(b"\n"));
+    let ended = tail
+        .split_inclusive(|byte| *byte == b'\n')
+        .filter_map(|piece| piece.strip_suffix(b"\n"));
     ended.into_iter().any(|piece| Line::parse(piece).is_ok())
 }
 
@@ -206,7 +209,9 @@ fn unrecorded_tails(folders: &Folders, index: &Index) -> Result<Vec<Draft>, Open
 fn tail_event(path: &PathBuf) -> Option<Draft> {
     let name = path.file_name()?.to_str()?.strip_suffix(TAIL_SUFFIX)?;
     let parts: Vec<&str> = name.split('-').collect();
-    let [first_index, offset, bytes, sha256] = parts.as_slice() else { return None };
+    let [first_index, offset, bytes, sha256] = parts.as_slice() else {
+        return None;
+    };
     let attrs = [
         ("countersign.log.segment", *first_index),
         ("countersign.log.offset", *offset),
@@ -219,7 +224,10 @@ fn tail_event(path: &PathBuf) -> Option<Draft> {
         trace_id: TraceId::LOG,
         kind: EventType::LogRecovered,
         occurred_at: kept_at.unwrap_or(SystemTime::UNIX_EPOCH),
-        actor: Actor { kind: ActorType::Service, id: PartName::Trace.as_str().to_owned() },
+        actor: Actor {
+            kind: ActorType::Service,
+            id: PartName::Trace.as_str().to_owned(),
+        },
         risk: None,
         action_digest: None,
         attrs: attrs.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
@@ -229,8 +237,11 @@ fn tail_event(path: &PathBuf) -> Option<Draft> {
 
 /// Derived from what was cut off, so that it is recorded once, however often the start is cut off too.
 fn tail_event_id(name: &str) -> Uuid {
-    let hash: [u8; 32] =
-        Sha256::new().chain_update("countersign/log.recovered/v1").chain_update(name).finalize().into();
+    let hash: [u8; 32] = Sha256::new()
+        .chain_update("countersign/log.recovered/v1")
+        .chain_update(name)
+        .finalize()
+        .into();
     let half = hash.first_chunk::<16>().copied().unwrap_or_default();
     Uuid::new_v8(half)
 }

@@ -80,8 +80,7 @@ impl Writer {
         };
         let file = match end {
             Some(_) => disk.open(&path),
-            None => create_segment(&shared, disk.as_ref())
-                .and_then(|file| begin_segment(&shared, disk.as_ref(), file)),
+            None => create_segment(&shared, disk.as_ref()).and_then(|file| begin_segment(&shared, disk.as_ref(), file)),
         };
         let file = file.map_err(OpenError::io(path))?;
         Ok(Self {
@@ -104,15 +103,20 @@ impl Writer {
         let quarantine = self.shared.folders.quarantine();
         let failed = |error: TraceError| OpenError::io(quarantine)(io::Error::other(error));
         let answers = self.commit(vec![events]);
-        answers.into_iter().try_for_each(|answer| answer.map(drop)).map_err(failed)
+        answers
+            .into_iter()
+            .try_for_each(|answer| answer.map(drop))
+            .map_err(failed)
     }
 
     /// Serves requests until the log is closed.
     pub(super) fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
         while let Some(first) = jobs.blocking_recv() {
             let waiting = take_waiting(first, &mut jobs);
-            let (requests, replies): (Vec<_>, Vec<_>) =
-                waiting.into_iter().map(|job| (job.drafts, (job.reply, job.room))).unzip();
+            let (requests, replies): (Vec<_>, Vec<_>) = waiting
+                .into_iter()
+                .map(|job| (job.drafts, (job.reply, job.room)))
+                .unzip();
             let answers = self.commit(requests);
             for (answer, (reply, room)) in answers.into_iter().zip(replies) {
                 drop(room);
@@ -144,10 +148,13 @@ impl Writer {
     fn plan(&self, requests: Vec<Vec<Draft>>) -> Commit {
         let index = self.shared.index();
         let now = self.clock.now();
-        let mut plan =
-            Plan::new(&self.shared.name, &index, &self.shared.folders, self.ids.as_ref(), now);
+        let mut plan = Plan::new(&self.shared.name, &index, &self.shared.folders, self.ids.as_ref(), now);
         let answers = requests.into_iter().map(|drafts| plan.add(drafts)).collect();
-        Commit { lines: plan.lines, bytes: plan.bytes, answers }
+        Commit {
+            lines: plan.lines,
+            bytes: plan.bytes,
+            answers,
+        }
     }
 
     fn write(&mut self, commit: &Commit) -> Result<(), CommitError> {
@@ -229,11 +236,7 @@ fn create_segment(shared: &Shared, disk: &dyn Disk) -> io::Result<Box<dyn DiskFi
 }
 
 /// Makes a new segment durable, file and name, before anything is written to it.
-fn begin_segment(
-    shared: &Shared,
-    disk: &dyn Disk,
-    mut file: Box<dyn DiskFile>,
-) -> io::Result<Box<dyn DiskFile>> {
+fn begin_segment(shared: &Shared, disk: &dyn Disk, mut file: Box<dyn DiskFile>) -> io::Result<Box<dyn DiskFile>> {
     file.sync()?;
     disk.sync_folder(&shared.folders.segments())?;
     shared.index_mut().begin_segment();

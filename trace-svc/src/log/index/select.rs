@@ -23,13 +23,7 @@ impl Index {
     /// One stretch of the events that `query` asks for; `None` if its trace isn't there for the reader.
     ///
     /// A stretch ends when the budget is used up, or early; it goes on at `next`.
-    pub fn select(
-        &self,
-        query: &EventQuery,
-        from: u64,
-        until: u64,
-        budget: Budget,
-    ) -> Option<Selection> {
+    pub fn select(&self, query: &EventQuery, from: u64, until: u64, budget: Budget) -> Option<Selection> {
         let until = until.min(self.end());
         let Some(trace) = query.trace else {
             return Some(self.take(query, from..until, budget));
@@ -45,9 +39,14 @@ impl Index {
     ///
     /// A stretch ends with `limit` traces, or early; it goes on at `next`.
     pub fn list(&self, scope: &Scope, filter: &TraceFilter, before: u64, limit: usize) -> TracePage {
-        let mut page = TracePage { traces: Vec::new(), next: None };
+        let mut page = TracePage {
+            traces: Vec::new(),
+            next: None,
+        };
         for (looked_at, trace) in self.positions(scope, before).enumerate() {
-            let Some(record) = self.traces.get(trace as usize) else { continue };
+            let Some(record) = self.traces.get(trace as usize) else {
+                continue;
+            };
             if looked_at == STRETCH || page.traces.len() == limit {
                 page.next = record.events.first().map(|first| first + 1);
                 break;
@@ -59,6 +58,7 @@ impl Index {
         page
     }
 
+    /// Newest first. The log's own trace is no run and belongs to no tenant: it is read by its name.
     fn positions(&self, scope: &Scope, before: u64) -> impl Iterator<Item = u32> {
         let positions = match scope {
             Scope::Own(owner) => self.by_owner.get(owner),
@@ -67,19 +67,19 @@ impl Index {
         let positions = positions.map(Vec::as_slice).unwrap_or_default();
         let began_before = |trace: &u32| {
             let record = self.traces.get(*trace as usize);
-            record.and_then(|record| record.events.first()).is_some_and(|first| *first < before)
+            record
+                .and_then(|record| record.events.first())
+                .is_some_and(|first| *first < before)
         };
         let end = positions.partition_point(began_before);
         positions.get(..end).unwrap_or_default().iter().rev().copied()
     }
 
-    fn take(
-        &self,
-        query: &EventQuery,
-        events: impl Iterator<Item = u64>,
-        budget: Budget,
-    ) -> Selection {
-        let mut selection = Selection { found: Vec::new(), next: None };
+    fn take(&self, query: &EventQuery, events: impl Iterator<Item = u64>, budget: Budget) -> Selection {
+        let mut selection = Selection {
+            found: Vec::new(),
+            next: None,
+        };
         let mut bytes = 0;
         for (looked_at, index) in events.enumerate() {
             let full = selection.found.len() >= budget.events || bytes >= budget.bytes;

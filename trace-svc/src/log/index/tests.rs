@@ -15,7 +15,11 @@ fn index() -> Index {
     let mut index = Index::default();
     index.begin_segment();
     for number in 0..15_u128 {
-        let kind = if number == 14 { EventType::TraceClosed } else { EventType::ApprovalGranted };
+        let kind = if number == 14 {
+            EventType::TraceClosed
+        } else {
+            EventType::ApprovalGranted
+        };
         let draft = prepare(testing::typed(number % 5, number, kind)).unwrap().draft;
         let tail = index.tail(draft.trace_id).map(|tail| (tail.seq, tail.leaf));
         let line = Line::new(
@@ -45,10 +49,19 @@ fn auditor(tenant: &str) -> Scope {
 }
 
 fn query(scope: Scope, trace: Option<u128>) -> EventQuery {
-    EventQuery { scope, trace: trace.map(testing::trace), kind: None, risk: None, producer: None }
+    EventQuery {
+        scope,
+        trace: trace.map(testing::trace),
+        kind: None,
+        risk: None,
+        producer: None,
+    }
 }
 
-const ALL: Budget = Budget { events: 100, bytes: usize::MAX };
+const ALL: Budget = Budget {
+    events: 100,
+    bytes: usize::MAX,
+};
 
 fn found(index: &Index, query: &EventQuery) -> Option<Vec<u64>> {
     let selection = index.select(query, 0, u64::MAX, ALL)?;
@@ -67,7 +80,10 @@ fn requesters_see_their_own_and_auditors_their_tenants() {
     assert_eq!(found(&index, &query(auditor("acme"), None)).unwrap().len(), 15);
     assert_eq!(found(&index, &query(auditor("other"), None)), Some(vec![]));
     assert_eq!(found(&index, &query(auditor("other"), Some(2))), None);
-    let namesake = Owner { issuer: "https://elsewhere".to_owned(), ..testing::owner(1) };
+    let namesake = Owner {
+        issuer: "https://elsewhere".to_owned(),
+        ..testing::owner(1)
+    };
     assert_eq!(found(&index, &query(Scope::Own(namesake), Some(1))), None);
 }
 
@@ -104,11 +120,20 @@ fn traces_are_listed_newest_first_in_pages_and_filtered() {
     for limit in 1..6 {
         assert_eq!(list(&TraceFilter::default(), limit), [4, 3, 2, 1, 0]);
     }
-    let closed = TraceFilter { closed: Some(true), ..TraceFilter::default() };
+    let closed = TraceFilter {
+        closed: Some(true),
+        ..TraceFilter::default()
+    };
     assert_eq!(list(&closed, 2), [4]);
-    let requester = TraceFilter { requester: Some("user-0".to_owned()), ..TraceFilter::default() };
+    let requester = TraceFilter {
+        requester: Some("user-0".to_owned()),
+        ..TraceFilter::default()
+    };
     assert_eq!(list(&requester, 2), [3, 0]);
-    assert_eq!(index.list(&own(1), &TraceFilter::default(), u64::MAX, 9).traces.len(), 2);
+    assert_eq!(
+        index.list(&own(1), &TraceFilter::default(), u64::MAX, 9).traces.len(),
+        2
+    );
 }
 
 #[test]

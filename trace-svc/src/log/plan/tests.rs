@@ -36,20 +36,29 @@ impl Memory {
         let before = self.bytes.borrow().len();
         for planned in &lines {
             let offset = u32::try_from(before + planned.start).unwrap();
-            index.apply(&planned.line, planned.leaf, offset, u16::try_from(planned.length).unwrap());
+            index.apply(
+                &planned.line,
+                planned.leaf,
+                offset,
+                u16::try_from(planned.length).unwrap(),
+            );
         }
         self.bytes.borrow_mut().extend(planned);
         answers
     }
 
     fn one(&self, event: NewEvent) -> Result<Receipt, TraceError> {
-        self.commit(vec![vec![event]]).remove(0).map(|mut receipts| receipts.remove(0))
+        self.commit(vec![vec![event]])
+            .remove(0)
+            .map(|mut receipts| receipts.remove(0))
     }
 
     fn lines(&self) -> Vec<Line> {
         let bytes = self.bytes.borrow();
         let lines = bytes.split_inclusive(|byte| *byte == b'\n');
-        lines.map(|line| Line::parse(line.strip_suffix(b"\n").unwrap()).unwrap()).collect()
+        lines
+            .map(|line| Line::parse(line.strip_suffix(b"\n").unwrap()).unwrap())
+            .collect()
     }
 
     fn kinds(&self) -> Vec<EventType> {
@@ -62,7 +71,13 @@ fn the_same_event_gives_its_first_receipt_and_another_is_refused() {
     let log = Memory::default();
     let first = log.one(testing::event(1, 1)).unwrap();
     let again = log.one(testing::event(1, 1)).unwrap();
-    assert_eq!(again, Receipt { duplicate: true, ..first });
+    assert_eq!(
+        again,
+        Receipt {
+            duplicate: true,
+            ..first
+        }
+    );
     let mut other = testing::event(1, 1);
     other.content.as_mut().unwrap().data.push(b'!');
     assert!(matches!(log.one(other), Err(TraceError::Conflict(_))));
@@ -77,7 +92,10 @@ fn duplicates_within_a_request_and_within_a_commit_are_seen() {
     other.risk = None;
     let answers = log.commit(vec![vec![event(), event()], vec![event()], vec![other]]);
     let flags = |answer: &Result<Vec<Receipt>, TraceError>| {
-        answer.as_ref().ok().map(|receipts| receipts.iter().map(|receipt| receipt.duplicate).collect::<Vec<_>>())
+        answer
+            .as_ref()
+            .ok()
+            .map(|receipts| receipts.iter().map(|receipt| receipt.duplicate).collect::<Vec<_>>())
     };
     assert_eq!(flags(&answers[0]), Some(vec![false, true]));
     assert_eq!(flags(&answers[1]), Some(vec![true]));
@@ -112,15 +130,26 @@ fn closing_an_approval_closes_its_trace_and_a_late_event_closes_it_anew() {
     let answers = log.commit(vec![vec![testing::event(1, 1), closing, testing::event(2, 1)]]);
     assert_eq!(answers[0].as_ref().unwrap().len(), 3);
     log.one(testing::event(1, 3)).unwrap();
-    let expected =
-        [ApprovalGranted, ApprovalClosed, TraceClosed, ApprovalGranted, ApprovalGranted, TraceClosed];
+    let expected = [
+        ApprovalGranted,
+        ApprovalClosed,
+        TraceClosed,
+        ApprovalGranted,
+        ApprovalGranted,
+        TraceClosed,
+    ];
     assert_eq!(log.kinds(), expected);
     let lines = log.lines();
     assert_eq!(lines[2].attrs[semconv::EVENT_COUNT], "2");
     assert_eq!(lines[2].trace_seq, 3);
     assert_eq!(lines[4].attrs[semconv::LATE], "true");
     assert_eq!(lines[5].attrs[semconv::EVENT_COUNT], "4");
-    assert!(lines.iter().filter(|line| line.kind == TraceClosed).all(|line| line.producer == PartName::Trace));
+    assert!(
+        lines
+            .iter()
+            .filter(|line| line.kind == TraceClosed)
+            .all(|line| line.producer == PartName::Trace)
+    );
     // A late event that comes again is the same event still.
     assert!(log.one(testing::event(1, 3)).unwrap().duplicate);
     assert_eq!(log.lines().len(), 6);
@@ -140,8 +169,17 @@ fn a_trace_keeps_its_first_owner() {
     for key in [semconv::TENANT, semconv::ISSUER, semconv::REQUESTER] {
         let mut foreign = testing::event(1, 2);
         foreign.attrs.insert(key.to_owned(), "mallory".to_owned());
-        let within = vec![testing::event(7, 1), NewEvent { trace_id: testing::trace(7), ..foreign.clone() }];
-        assert!(matches!(log.one(foreign), Err(TraceError::TraceMismatch { .. })), "{key}");
+        let within = vec![
+            testing::event(7, 1),
+            NewEvent {
+                trace_id: testing::trace(7),
+                ..foreign.clone()
+            },
+        ];
+        assert!(
+            matches!(log.one(foreign), Err(TraceError::TraceMismatch { .. })),
+            "{key}"
+        );
         let answer = log.commit(vec![within]).remove(0);
         assert!(matches!(answer, Err(TraceError::TraceMismatch { .. })), "{key}");
     }

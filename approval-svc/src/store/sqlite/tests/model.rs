@@ -7,9 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     approval::{Approval, Decision, Outcome, State},
-    fixture::{
-        cancel, claim, complete, draft, reconcile, record_all, renew, revoke, vote,
-    },
+    fixture::{cancel, claim, complete, draft, reconcile, record_all, renew, revoke, vote},
 };
 
 #[derive(Clone, Debug)]
@@ -122,9 +120,7 @@ impl Model {
                 true
             }
             (Operation::Vote { grants: false, .. }, State::Pending) => self.end(State::Denied),
-            (Operation::Vote { grants: false, .. } | Operation::Revoke, State::Granted) => {
-                self.end(State::Revoked)
-            }
+            (Operation::Vote { grants: false, .. } | Operation::Revoke, State::Granted) => self.end(State::Revoked),
             (Operation::Cancel, State::Pending | State::Granted) => self.end(State::Cancelled),
             (Operation::Cancel, State::Executing) => {
                 self.cancelled = true;
@@ -191,7 +187,12 @@ impl Run {
         let harness = Sqlite::new();
         let store = harness.open(Terms::default()).await;
         let approval = store.create(draft(1, risk)).await.unwrap().stored.approval;
-        Self { harness, store: Some(store), approval, seen: BTreeMap::new() }
+        Self {
+            harness,
+            store: Some(store),
+            approval,
+            seen: BTreeMap::new(),
+        }
     }
 
     fn store(&self) -> &SqliteStore {
@@ -214,7 +215,7 @@ impl Run {
                 if let Command::Claim(claim) = &mut command {
                     claim.expire = Moment::MAX;
                     // A request of its own each time: repeating one is another property.
-                    claim.request_id = uuid::Uuid::new_v4().to_string();
+                    claim.request_id = approval.progress.version.to_string() + &approval.progress.jti;
                     if !current {
                         claim.jti = "an older one".into();
                     }

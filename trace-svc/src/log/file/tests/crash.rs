@@ -13,7 +13,9 @@ async fn recorded() -> (tempfile::TempDir, Vec<u8>) {
     let folder = testing::folder();
     let log = testing::open(folder.path());
     for number in 0..EVENTS {
-        append(&log, testing::event(u128::from(number % 3), number.into())).await.unwrap();
+        append(&log, testing::event(u128::from(number % 3), number.into()))
+            .await
+            .unwrap();
     }
     drop(log);
     let bytes = fs::read(first_segment(folder.path())).unwrap();
@@ -37,13 +39,22 @@ fn after_last_newline(bytes: &[u8]) -> usize {
 }
 
 fn quarantined(folder: &Path) -> Vec<PathBuf> {
-    fs::read_dir(folder.join("quarantine")).unwrap().map(|entry| entry.unwrap().path()).collect()
+    fs::read_dir(folder.join("quarantine"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect()
 }
 
 #[tokio::test]
 async fn cut_at_any_byte_the_log_keeps_every_complete_line() {
     let (_folder, whole) = recorded().await;
-    let third_last = whole.iter().enumerate().filter(|(_, byte)| **byte == b'\n').nth_back(3).unwrap().0;
+    let third_last = whole
+        .iter()
+        .enumerate()
+        .filter(|(_, byte)| **byte == b'\n')
+        .nth_back(3)
+        .unwrap()
+        .0;
     for cut in (third_last + 1)..=whole.len() {
         let folder = planted(&whole[..cut]);
         let folders = Folders::create(folder.path()).unwrap();
@@ -68,19 +79,30 @@ async fn a_torn_tail_is_recorded_once_and_the_log_goes_on() {
     let folder = planted(&whole[..whole.len() - 10]);
     let log = testing::open(folder.path());
     // The event that was torn off was never acknowledged, so its producer sends it again.
-    let receipt = append(&log, testing::event(u128::from((EVENTS - 1) % 3), u128::from(EVENTS - 1))).await.unwrap();
+    let receipt = append(
+        &log,
+        testing::event(u128::from((EVENTS - 1) % 3), u128::from(EVENTS - 1)),
+    )
+    .await
+    .unwrap();
     assert!(!receipt.duplicate);
     drop(log);
     drop(testing::open(folder.path()));
     let lines = lines(folder.path());
     check_chains(&lines);
     let parsed: Vec<_> = lines.iter().map(|entry| Line::parse(&entry.bytes).unwrap()).collect();
-    let recovered: Vec<_> = parsed.iter().filter(|line| line.kind == EventType::LogRecovered).collect();
+    let recovered: Vec<_> = parsed
+        .iter()
+        .filter(|line| line.kind == EventType::LogRecovered)
+        .collect();
     assert_eq!(recovered.len(), 1);
     assert_eq!(recovered[0].trace_id, TraceId::LOG);
     let tail = fs::read(&quarantined(folder.path())[0]).unwrap();
     assert_eq!(recovered[0].attrs["countersign.log.bytes"], tail.len().to_string());
-    assert_eq!(recovered[0].attrs["countersign.log.sha256"], BlobId::of(&tail).to_string());
+    assert_eq!(
+        recovered[0].attrs["countersign.log.sha256"],
+        BlobId::of(&tail).to_string()
+    );
     assert_eq!(recovered[0].attrs["countersign.log.segment"], "0");
 }
 
@@ -95,8 +117,9 @@ async fn a_recovery_that_is_cut_off_is_finished_by_the_next() {
     fs::write(first_segment(folder.path()), torn).unwrap();
     drop(testing::open(folder.path()));
     let lines = lines(folder.path());
-    let recovered =
-        lines.iter().filter(|entry| Line::parse(&entry.bytes).unwrap().kind == EventType::LogRecovered);
+    let recovered = lines
+        .iter()
+        .filter(|entry| Line::parse(&entry.bytes).unwrap().kind == EventType::LogRecovered);
     assert_eq!(recovered.count(), 1);
     assert_eq!(quarantined(folder.path()).len(), 1);
 }
@@ -131,7 +154,11 @@ fn assert_damaged(folder: &Path, index: u64) {
         }
     }
     let quarantine = folder.join("quarantine");
-    assert_eq!(fs::read_dir(quarantine).unwrap().count(), 0, "damage is left as it is found");
+    assert_eq!(
+        fs::read_dir(quarantine).unwrap().count(),
+        0,
+        "damage is left as it is found"
+    );
 }
 
 #[tokio::test]
@@ -190,7 +217,10 @@ async fn a_missing_segment_is_refused_and_so_is_a_torn_one_that_is_not_the_last(
                 fs::write(&segments[0], &bytes[..bytes.len() - 1]).unwrap();
             }
         }
-        assert!(matches!(open_with(folder.path(), 2_000), Err(OpenError::Damaged { .. })), "{damage}");
+        assert!(
+            matches!(open_with(folder.path(), 2_000), Err(OpenError::Damaged { .. })),
+            "{damage}"
+        );
     }
 }
 
@@ -203,7 +233,12 @@ async fn a_line_without_its_blob_is_refused() {
         event.content.as_mut().unwrap().data = vec![0xff; 100];
         append(&log, event).await.unwrap();
         drop(log);
-        let blob = fs::read_dir(folder.path().join("blobs")).unwrap().next().unwrap().unwrap().path();
+        let blob = fs::read_dir(folder.path().join("blobs"))
+            .unwrap()
+            .next()
+            .unwrap()
+            .unwrap()
+            .path();
         if truncate {
             fs::write(blob, [0xff; 99]).unwrap();
         } else {

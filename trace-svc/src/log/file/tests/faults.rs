@@ -2,7 +2,10 @@
 
 use std::{
     io,
-    sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::SeqCst},
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicI64, Ordering::SeqCst},
+    },
 };
 
 use crate::log::file::disk::DiskFile;
@@ -22,15 +25,19 @@ struct Faults {
     no_folder_sync: AtomicBool,
     /// Files can't be written, for no good reason.
     no_write: AtomicBool,
-    /// How often anything was synced.
-    syncs: AtomicU64,
+    /// What was asked of it, in order: `write`, `sync`, `rename`, each with its folder.
+    asked: Mutex<Vec<String>>,
 }
 
 #[derive(Debug, Clone)]
 struct FaultyDisk(Arc<Faults>);
 
 #[derive(Debug)]
-struct FaultyFile(Arc<Faults>, Box<dyn DiskFile>);
+struct FaultyFile {
+    faults: Arc<Faults>,
+    folder: String,
+    file: Box<dyn DiskFile>,
+}
 
 impl Default for Faults {
     fn default() -> Self {
@@ -40,25 +47,53 @@ impl Default for Faults {
             no_sync: AtomicBool::default(),
             no_folder_sync: AtomicBool::default(),
             no_write: AtomicBool::default(),
-            syncs: AtomicU64::default(),
+            asked: Mutex::default(),
         }
+    }
+}
+
+impl Faults {
+    fn note(&self, what: &str, folder: &str) {
+        self.asked.lock().unwrap().push(format!("{what} {folder}"));
+    }
+
+    /// What was asked since this was asked last.
+    fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut self.asked.lock().unwrap())
+    }
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().unwrap().to_string_lossy().into_owned()
+}
+
+impl FaultyDisk {
+    fn wrap(&self, path: &Path, file: Box<dyn DiskFile>) -> Box<dyn DiskFile> {
+        let folder = name(path.parent().unwrap());
+        Box::new(FaultyFile {
+            faults: Arc::clone(&self.0),
+            folder,
+            file,
+        })
     }
 }
 
 impl Disk for FaultyDisk {
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        Ok(Box::new(FaultyFile(Arc::clone(&self.0), RealDisk.create(path)?)))
+        Ok(self.wrap(path, RealDisk.create(path)?))
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        Ok(Box::new(FaultyFile(Arc::clone(&self.0), RealDisk.open(path)?)))
+        Ok(self.wrap(path, RealDisk.open(path)?))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.0.note("rename in", &name(to.parent().unwrap()));
         RealDisk.rename(from, to)
     }
 
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        self.0.note("sync folder", &name(folder));
         if self.0.no_folder_sync.load(SeqCst) {
             return Err(io::Error::other("EIO"));
         }
@@ -68,35 +103,39 @@ impl Disk for FaultyDisk {
 
 impl DiskFile for FaultyFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.0.no_write.load(SeqCst) {
+        self.faults.note("write in", &self.folder);
+        if self.faults.no_write.load(SeqCst) {
             return Err(io::Error::other("EIO"));
         }
-        let room = usize::try_from(self.0.room.load(SeqCst).max(0)).unwrap();
+        let room = usize::try_from(self.faults.room.load(SeqCst).max(0)).unwrap();
         if room == 0 && !bytes.is_empty() {
             return Err(io::ErrorKind::StorageFull.into());
         }
-        let most = if self.0.short.load(SeqCst) { 3 } else { usize::MAX };
-        let written = self.1.write(&bytes[..bytes.len().min(most).min(room)])?;
-        self.0.room.fetch_sub(i64::try_from(written).unwrap(), SeqCst);
+        let most = if self.faults.short.load(SeqCst) { 3 } else { usize::MAX };
+        let written = self.file.write(&bytes[..bytes.len().min(most).min(room)])?;
+        self.faults.room.fetch_sub(i64::try_from(written).unwrap(), SeqCst);
         Ok(written)
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.0.syncs.fetch_add(1, SeqCst);
-        if self.0.no_sync.load(SeqCst) {
+        self.faults.note("sync in", &self.folder);
+        if self.faults.no_sync.load(SeqCst) {
             return Err(io::Error::other("EIO"));
         }
-        self.1.sync()
+        self.file.sync()
     }
 
     fn truncate(&mut self, length: u64) -> io::Result<()> {
-        self.1.truncate(length)
+        self.file.truncate(length)
     }
 }
 
 fn open_faulty(folder: &Path, segment_bytes: u32) -> (FileLog, Arc<Faults>) {
     let faults = Arc::new(Faults::default());
-    let options = FileLogOptions { segment_bytes, ..FileLogOptions::new(folder) };
+    let options = FileLogOptions {
+        segment_bytes,
+        ..FileLogOptions::new(folder)
+    };
     let disk = Arc::new(FaultyDisk(Arc::clone(&faults)));
     let log = FileLog::open_on(disk, options, testing::impure().0, Arc::new(chassis::SystemIds));
     (log.unwrap(), faults)
@@ -106,6 +145,41 @@ fn with_blob(number: u128) -> NewEvent {
     let mut event = testing::event(1, number);
     event.content.as_mut().unwrap().data = vec![0xff; 1000];
     event
+}
+
+#[tokio::test]
+async fn an_acknowledgement_comes_after_the_sync_and_a_line_after_its_blob() {
+    let folder = testing::folder();
+    let (log, faults) = open_faulty(folder.path(), 1_500);
+    assert_eq!(faults.asked(), ["sync in segments", "sync folder segments"]);
+    append(&log, testing::event(1, 0)).await.unwrap();
+    assert_eq!(faults.asked(), ["write in segments", "sync in segments"]);
+    append(&log, with_blob(1)).await.unwrap();
+    let blob = [
+        "write in blobs",
+        "sync in blobs",
+        "rename in blobs",
+        "sync folder blobs",
+    ];
+    let line = ["write in segments", "sync in segments"];
+    assert_eq!(faults.asked(), [&blob[..], &line[..]].concat());
+    // A blob that is there is vouched for again; and a full segment is followed by another.
+    append(&log, with_blob(2)).await.unwrap();
+    let again = ["sync folder blobs", "sync in segments", "sync folder segments"];
+    assert_eq!(faults.asked(), [&again[..], &line[..]].concat());
+    append(&log, with_blob(2)).await.unwrap();
+    assert_eq!(faults.asked(), ["sync folder blobs"], "a duplicate writes nothing");
+}
+
+#[tokio::test]
+async fn what_waits_together_is_synced_together() {
+    let folder = testing::folder();
+    let (log, faults) = open_faulty(folder.path(), 1 << 20);
+    faults.asked();
+    let answers = burst(&log, (0..200).map(|number| testing::event(1, number))).await;
+    assert!(answers.iter().all(Result::is_ok));
+    let syncs = faults.asked().iter().filter(|asked| asked.starts_with("sync")).count();
+    assert!((1..=2).contains(&syncs), "{syncs} syncs for 200 events");
 }
 
 #[tokio::test]
@@ -130,7 +204,10 @@ async fn a_full_disk_refuses_events_keeps_reads_and_recovers() {
     for room in [0, 1, 100, 400] {
         faults.room.store(room, SeqCst);
         let refused = append(&log, testing::event(1, 1)).await;
-        assert!(matches!(refused, Err(TraceError::DiskFull)), "room for {room}: {refused:?}");
+        assert!(
+            matches!(refused, Err(TraceError::DiskFull)),
+            "room for {room}: {refused:?}"
+        );
         assert_eq!(fs::read(first_segment(folder.path())).unwrap(), before);
     }
     assert!(append(&log, testing::event(1, 0)).await.unwrap().duplicate);
@@ -153,7 +230,10 @@ async fn a_full_disk_refuses_blobs_and_new_segments_too() {
     assert!(matches!(append(&log, with_blob(1)).await, Err(TraceError::DiskFull)));
     assert_eq!(fs::read_dir(folder.path().join("blobs")).unwrap().count(), 0);
     faults.room.store(10, SeqCst);
-    assert!(matches!(append(&log, testing::event(1, 2)).await, Err(TraceError::DiskFull)));
+    assert!(matches!(
+        append(&log, testing::event(1, 2)).await,
+        Err(TraceError::DiskFull)
+    ));
     faults.room.store(i64::MAX / 2, SeqCst);
     append(&log, testing::event(1, 2)).await.unwrap();
     append(&log, with_blob(1)).await.unwrap();
@@ -164,14 +244,18 @@ async fn a_full_disk_refuses_blobs_and_new_segments_too() {
 /// TR-9
 async fn assert_failed(log: &FileLog, faults: &Faults) {
     assert!(*log.failed().borrow());
-    let syncs = faults.syncs.load(SeqCst);
+    faults.asked();
     for flag in [&faults.no_sync, &faults.no_folder_sync, &faults.no_write] {
         flag.store(false, SeqCst);
     }
     for event in [testing::event(1, 50), with_blob(51)] {
         assert!(matches!(append(log, event).await, Err(TraceError::Unavailable(_))));
     }
-    assert_eq!(faults.syncs.load(SeqCst), syncs, "nothing is synced again");
+    assert_eq!(
+        faults.asked(),
+        Vec::<String>::new(),
+        "nothing is written or synced again"
+    );
     let scope = Scope::Own(testing::owner(1));
     let read = log.trace(&scope, testing::trace(1)).await.unwrap();
     assert_eq!(read.event_count, 1, "reads go on, and show only what was acknowledged");
@@ -183,12 +267,12 @@ async fn a_failed_sync_ends_the_log_for_good() {
     let (log, faults) = open_faulty(folder.path(), 1 << 20);
     append(&log, testing::event(1, 0)).await.unwrap();
     faults.no_sync.store(true, SeqCst);
-    let answers = futures_util::future::join(
-        append(&log, testing::event(1, 1)),
-        append(&log, testing::event(1, 2)),
-    )
-    .await;
-    assert!(matches!(answers, (Err(TraceError::Unavailable(_)), Err(TraceError::Unavailable(_)))));
+    let answers =
+        futures_util::future::join(append(&log, testing::event(1, 1)), append(&log, testing::event(1, 2))).await;
+    assert!(matches!(
+        answers,
+        (Err(TraceError::Unavailable(_)), Err(TraceError::Unavailable(_)))
+    ));
     assert_failed(&log, &faults).await;
 }
 

@@ -1,0 +1,256 @@
+//! What must hold of every verdict, and how well the built-in policy does on the project's own cases.
+
+use std::{collections::BTreeMap, sync::LazyLock};
+
+use proptest::prelude::*;
+use serde::Deserialize;
+
+use super::*;
+use crate::{Policy, normalise::MAX_TEXT_BYTES};
+
+static CLASSIFIER: LazyLock<Classifier> = LazyLock::new(|| Classifier::built_in().unwrap());
+
+#[derive(Clone, Debug, Deserialize)]
+struct Case {
+    text: String,
+    label: Risk,
+}
+
+fn cases() -> Vec<Case> {
+    include_str!("../../policy/cases.jsonl")
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+fn risk(text: &str) -> Risk {
+    CLASSIFIER.classify_text(text).risk
+}
+
+/// Whether a rule, rather than not knowing, led to the verdict.
+fn is_ruled(assessment: &Assessment) -> bool {
+    assessment.risk > Risk::Green && !assessment.rules.iter().any(|rule| rule.starts_with("hold."))
+}
+
+#[test]
+fn own_cases_meet_the_targets() {
+    let mut counts: BTreeMap<(Risk, Risk), usize> = BTreeMap::new();
+    for case in cases() {
+        let found = CLASSIFIER.classify_text(&case.text);
+        if found.risk != case.label {
+            println!(
+                "{} is {} not {} {:?}",
+                case.text,
+                found.risk.as_str(),
+                case.label.as_str(),
+                found.rules
+            );
+        }
+        *counts.entry((case.label, found.risk)).or_default() += 1;
+    }
+    let count = |label, verdict| counts.get(&(label, verdict)).copied().unwrap_or(0);
+    let total = |label| {
+        [Risk::Green, Risk::Amber, Risk::Red]
+            .into_iter()
+            .map(|verdict| count(label, verdict))
+            .sum::<usize>()
+    };
+    assert!(count(Risk::Red, Risk::Green) * 100 <= total(Risk::Red));
+    assert!((total(Risk::Red) - count(Risk::Red, Risk::Red)) * 100 <= total(Risk::Red) * 5);
+    assert!(count(Risk::Amber, Risk::Green) * 100 <= total(Risk::Amber) * 3);
+    assert!((total(Risk::Green) - count(Risk::Green, Risk::Green)) * 100 <= total(Risk::Green) * 5);
+}
+
+#[test]
+fn every_verdict_explains_itself() {
+    for case in cases() {
+        let found = CLASSIFIER.classify_text(&case.text);
+        assert!(
+            !found.matches.is_empty() && found.reason.ends_with('.'),
+            "{}",
+            case.text
+        );
+        assert_eq!(found.alternative.is_some(), found.risk == Risk::Red, "{}", case.text);
+        for span in found.matches.iter().flat_map(|found| &found.spans) {
+            assert!(
+                case.text.get(span.start..span.end).is_some(),
+                "{span:?} of {}",
+                case.text
+            );
+        }
+    }
+}
+
+#[test]
+fn spans_point_at_what_matched() {
+    let text = "Hello. Please wire 500 dollars to Bob";
+    let found = CLASSIFIER.classify_text(text);
+    let spans: Vec<&str> = found.matches[0]
+        .spans
+        .iter()
+        .map(|span| text.get(span.start..span.end).unwrap())
+        .collect();
+    assert_eq!(found.matches[0].rule, "funds.transfer");
+    assert_eq!(spans, ["wire", "500", "dollars"]);
+}
+
+#[test]
+fn what_is_past_a_cap_is_held() {
+    let long = format!("Summarize this: {}", "word ".repeat(MAX_TEXT_BYTES / 5));
+    let found = CLASSIFIER.classify_text(&long);
+    assert_eq!(
+        (found.risk, found.rules),
+        (Risk::Amber, vec!["hold.unreadable".to_owned()])
+    );
+}
+
+/// Texts at the cap that once could have made some step look at everything again and again.
+#[test]
+fn the_largest_texts_are_read_in_time() {
+    let units = [
+        "a.b.c.d.",
+        "delete the file and ",
+        "%ff%fe",
+        "' \"",
+        "rm -rf ",
+        "select ",
+        "what is it? ",
+        "a b c ",
+        "x1",
+        "; // ",
+        "pay(",
+        "aGVsbG8gd29ybGQgaGVsbG8g",
+    ];
+    let clock = chassis::SystemClock::default();
+    for unit in units {
+        let text = unit.repeat(MAX_TEXT_BYTES / unit.len());
+        let started = chassis::Clock::now(&clock);
+        CLASSIFIER.classify_text(&text);
+        let took = chassis::Clock::now(&clock).duration_since(started).unwrap();
+        println!("{unit} {took:?}");
+        assert!(took.as_secs() < 10, "{unit} took {took:?}");
+    }
+}
+
+#[test]
+fn nothing_and_the_unknown_are_held() {
+    for text in [
+        "",
+        " ",
+        "Grmpf.",
+        "Frobnicate the widget.",
+        "yes",
+        "?",
+        "Summarize it and zorbify the rest.",
+    ] {
+        assert_eq!(risk(text), Risk::Amber, "{text}");
+    }
+}
+
+#[test]
+fn an_empty_policy_allows_nothing() {
+    let policy = Policy::parse(&[("p.yaml", "name: empty\nversion: '1'\n")]).unwrap();
+    let classifier = Classifier::from_policy(policy).unwrap();
+    assert_eq!(classifier.classify_text("Summarize the report.").risk, Risk::Amber);
+}
+
+fn any_case() -> impl Strategy<Value = Case> {
+    proptest::sample::select(cases())
+}
+
+fn fullwidth(letter: char) -> char {
+    if letter.is_ascii_graphic() {
+        char::from_u32(u32::from(letter) + 0xFEE0).unwrap_or(letter)
+    } else {
+        letter
+    }
+}
+
+fn look_alike(letter: char) -> char {
+    match letter {
+        'a' => 'а',
+        'c' => 'с',
+        'e' => 'е',
+        'i' => 'і',
+        'o' => 'о',
+        'p' => 'р',
+        's' => 'ѕ',
+        'x' => 'х',
+        'y' => 'у',
+        other => other,
+    }
+}
+
+/// Every byte as a percent escape.
+fn percent(text: &str) -> String {
+    text.bytes()
+        .map(|byte| ['%', hex_digit(byte >> 4), hex_digit(byte & 15)])
+        .flat_map(IntoIterator::into_iter)
+        .collect()
+}
+
+fn hex_digit(value: u8) -> char {
+    char::from_digit(u32::from(value), 16).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 192, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_text_gets_a_verdict(text in "\\PC{0,200}") {
+        CLASSIFIER.classify_text(&text);
+    }
+
+    #[test]
+    fn a_further_sentence_never_lowers_a_ruled_risk(case in any_case(), more in any_case()) {
+        let alone = CLASSIFIER.classify_text(&case.text);
+        prop_assume!(is_ruled(&alone));
+        let both = risk(&format!("{}\n{}", case.text, more.text));
+        prop_assert!(both >= alone.risk, "{} then {}", case.text, more.text);
+    }
+
+    #[test]
+    fn a_sentence_before_never_lowers_a_ruled_risk(case in any_case(), more in any_case()) {
+        let alone = CLASSIFIER.classify_text(&case.text);
+        prop_assume!(is_ruled(&alone));
+        let both = risk(&format!("{}\n{}", more.text, case.text));
+        prop_assert!(both >= alone.risk, "{} then {}", more.text, case.text);
+    }
+
+    #[test]
+    fn upper_case_never_lowers(case in any_case()) {
+        // Base64 is the one spelling in which case is content.
+        prop_assume!(!case.text.contains("RGVsZXRl"));
+        prop_assert!(risk(&case.text.to_ascii_uppercase()) >= risk(&case.text), "{}", case.text);
+    }
+
+    #[test]
+    fn invisible_characters_never_lower(case in any_case(), step in 1_usize..5) {
+        let text: String = case.text.chars().enumerate()
+            .flat_map(|(index, letter)| [Some(letter), (index % step == 0 && letter.is_ascii_alphabetic()).then_some('\u{200b}')])
+            .flatten().collect();
+        prop_assume!(!case.text.contains("RGVsZXRl") && !case.text.contains('%'));
+        prop_assert!(risk(&text) >= risk(&case.text), "{}", case.text);
+    }
+
+    #[test]
+    fn full_width_never_lowers(case in any_case()) {
+        prop_assume!(!case.text.contains("RGVsZXRl") && !case.text.contains('%'));
+        let text: String = case.text.chars().map(fullwidth).collect();
+        prop_assert!(risk(&text) >= risk(&case.text), "{}", case.text);
+    }
+
+    #[test]
+    fn look_alikes_never_lower(case in any_case()) {
+        prop_assume!(!case.text.contains("RGVsZXRl") && !case.text.contains('%'));
+        let text: String = case.text.chars().map(look_alike).collect();
+        prop_assert!(risk(&text) >= risk(&case.text), "{}", case.text);
+    }
+
+    #[test]
+    fn percent_escapes_never_lower(case in any_case()) {
+        prop_assume!(!case.text.contains('%') && !case.text.contains("RGVsZXRl"));
+        let text = percent(&case.text);
+        prop_assert!(risk(&text) >= risk(&case.text), "{}", case.text);
+    }
+}
