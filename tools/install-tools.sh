@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Install the checkers that `make ci` uses, at pinned versions, into the user's cache folder. Clones share them.
-#   install-tools.sh [buf] [cargo-deny] [rust-components]      default: all
+#   install-tools.sh [buf] [cargo-deny] [rust-components] [grpcio]      default: the first three
+# grpcio is a Python environment with what tests/clients/requirements.txt lists: the tests' foreign client.
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$HERE/common.sh"
@@ -49,11 +50,46 @@ install_rust_components() {
   rustup component add rustfmt clippy
 }
 
+# On Debian, Python comes without what puts pip into a new environment; pip itself may be there, or apt brings both.
+make_python_environment() {
+  if python3 -c 'import ensurepip' 2>/dev/null; then
+    with_progress "making a Python environment" "$TOOLS/grpcio.log" python3 -m venv "$1"
+  elif python3 -m pip --version >/dev/null 2>&1; then
+    with_progress "making a Python environment" "$TOOLS/grpcio.log" python3 -m venv --without-pip "$1"
+  else
+    local as_root=()
+    [ "$(id -u)" = 0 ] || as_root=(sudo -n)
+    command -v apt-get >/dev/null || die "Python's venv and pip are needed"
+    with_progress "installing python3-venv with apt" "$TOOLS/grpcio.log" \
+      sh -c '"$@" apt-get update && "$@" apt-get install -y --no-install-recommends python3-venv' sh \
+      env DEBIAN_FRONTEND=noninteractive "${as_root[@]}" || die "installing python3-venv failed; install it by hand"
+    with_progress "making a Python environment" "$TOOLS/grpcio.log" python3 -m venv "$1"
+  fi
+}
+
+install_grpcio() {
+  local requirements="$HERE/../tests/clients/requirements.txt" target="$TOOLS/grpcio" wanted pip
+  wanted="$(python3 --version; cat "$requirements")"
+  [ "$(cat "$target/installed" 2>/dev/null)" = "$wanted" ] && "$target/bin/python" -c "" 2>/dev/null && return
+  say "installing grpcio for Python into $target (once)"
+  rm -rf "$target"
+  mkdir -p "$TOOLS"
+  make_python_environment "$target"
+  pip=("$target/bin/python" -m pip install)
+  "$target/bin/python" -m pip --version >/dev/null 2>&1 ||
+    pip=(python3 -m pip install --target "$("$target/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')")
+  with_progress "downloading grpcio with pip" "$TOOLS/grpcio.log" \
+    "${pip[@]}" --disable-pip-version-check --no-input --only-binary=:all: --requirement "$requirements"
+  "$target/bin/python" -c 'import grpc, grpc_health, grpc_reflection, google.rpc' || die "grpcio was installed but does not run"
+  printf '%s\n' "$wanted" >"$target/installed"
+}
+
 for tool in "${@:-all}"; do
   case $tool in
     buf) install_buf ;;
     cargo-deny) install_cargo_deny ;;
     rust-components) install_rust_components ;;
+    grpcio) install_grpcio ;;
     all) install_rust_components && install_buf && install_cargo_deny ;;
     *) die "unknown tool: $tool" ;;
   esac

@@ -2,6 +2,7 @@
 # Run all tests, or those that the arguments choose; they go to the test runner: tools/test.sh -p warrant
 # One OpenClaw Gateway with the stand-in model is installed if missing and started while the code compiles;
 # COUNTERSIGN_TEST_GATEWAY names its run folder (gateway.url, gateway.token, model.url) to the tests.
+# Foreign clients are tested too: buf is on the PATH, COUNTERSIGN_TEST_PYTHON names a Python with grpcio.
 # The outer time limit is COUNTERSIGN_TEST_TIMEOUT (default 45m).
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -24,7 +25,10 @@ cleanup() {
 trap cleanup EXIT
 trap 'exit 130' INT TERM
 
-# Before the gateway's clock runs, so that the two downloads don't get in each other's way.
+# Before the gateway's clock runs, so that the downloads don't get in each other's way.
+"$HERE/install-tools.sh" buf grpcio
+COUNTERSIGN_TEST_PYTHON="$(cache_dir)/tools/grpcio/bin/python"
+export COUNTERSIGN_TEST_PYTHON
 deploy/openclaw/install.sh
 # The tests also need an agent with a few reading tools, for tool calls.
 OPENCLAW_AGENTS="$PWD/tests/gateway-agents.json" START_TIMEOUT_S=900 PARENT_PID=$$ MAX_LIFETIME_S=5400 deploy/openclaw/start.sh "$RUN/gateway" >"$RUN/start.log" 2>&1 </dev/null &

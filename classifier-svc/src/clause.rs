@@ -18,6 +18,7 @@ use crate::{
 pub use entity::Entities;
 pub use token::{Break, Token, tokenise};
 pub use words::Function;
+pub(crate) use words::FUNCTION_WORDS;
 
 /// How directly the text asks for what a verb names. The order matters: later is further from an instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
@@ -25,6 +26,8 @@ pub use words::Function;
 pub enum Reach {
     /// `delete the file`
     Instruct,
+    /// What something is looked up for: `find his number to text him`.
+    Purpose,
     /// A purpose, a wish, a consequence, a quoted order: `… in order to delete the file`.
     Imply,
     /// The purpose of something composed: `draft a mail to delete the file`.
@@ -79,11 +82,6 @@ pub enum Frame {
     Stated,
     /// A text is spoken about.
     Mentioned,
-}
-
-/// Whether a lower-case word carries grammar rather than meaning.
-pub fn is_function_word(word: &str) -> bool {
-    words::function(word) != Function::Open
 }
 
 /// Cuts the tokens of a view into clauses.

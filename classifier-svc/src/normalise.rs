@@ -6,8 +6,11 @@
 mod decode;
 mod fold;
 mod respell;
+mod survey;
 
 use crate::vocabulary::Vocabulary;
+
+use survey::{Survey, survey};
 
 /// Longest text that is looked at; anything longer is held.
 pub const MAX_TEXT_BYTES: usize = 64 * 1024;
@@ -32,8 +35,6 @@ pub struct Views {
     pub views: Vec<View>,
     /// Why the text can't be read to the end, if so.
     pub held: Option<&'static str>,
-    /// Whether look-alike or invisible characters were folded away.
-    pub disguised: bool,
 }
 
 /// Makes all views of a text.
@@ -42,16 +43,19 @@ pub fn normalise(raw: &str, vocabulary: &Vocabulary) -> Views {
         return Views {
             views: Vec::new(),
             held: Some("it is longer than the classifier reads"),
-            disguised: false,
         };
     }
+    let folded = fold::fold(raw);
+    let mut found = survey(&folded.text);
     let mut views = Views {
-        views: vec![fold::fold(raw)],
+        views: vec![folded],
         held: None,
-        disguised: !raw.is_ascii() && fold::is_disguised(raw),
     };
-    views.decode(raw);
-    views.respell(vocabulary);
+    if found.encoded {
+        views.decode(raw);
+        found = views.views.last().map_or(found, |view| survey(&view.text));
+    }
+    views.respell(found, vocabulary);
     views
 }
 
@@ -121,16 +125,27 @@ impl Views {
     }
 
     /// Undoes spellings that a person still reads: spaced-out letters, leet, rot13, words run together.
-    fn respell(&mut self, vocabulary: &Vocabulary) {
-        for transform in [respell::joined, respell::leet, respell::rotated, respell::split] {
-            let Some(last) = self.views.last() else { return };
+    /// Each works on what the one before it found, so each new view is surveyed again.
+    fn respell(&mut self, mut found: Survey, vocabulary: &Vocabulary) {
+        let transforms: [(Holds, Transform); 4] = [
+            (|found| found.spaced, respell::joined),
+            (|found| found.leet, respell::leet),
+            (|found| found.rotated, respell::rotated),
+            (|found| found.long, respell::split),
+        ];
+        for (holds, transform) in transforms {
+            let Some(last) = self.views.last().filter(|_| holds(found)) else { continue };
             if let Some((name, text, map)) = transform(&last.text, vocabulary) {
                 let view = last.derive(name, text, map);
+                found = survey(&view.text);
                 self.views.push(view);
             }
         }
     }
 }
+
+type Holds = fn(Survey) -> bool;
+type Transform = fn(&str, &Vocabulary) -> respell::Respelled;
 
 #[cfg(test)]
 mod tests;

@@ -1,16 +1,21 @@
-//! The compiled lexicons: one automaton that finds every term of every concept in one pass.
+//! The compiled lexicons: one index that finds every term of every concept in one pass.
 
+mod index;
 mod inflect;
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap},
     sync::Arc,
 };
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use serde::{Deserialize, Serialize};
 
-use crate::concept::{ConceptId, ConceptSet, MAX_CONCEPTS};
+use crate::{
+    clause::Function,
+    concept::{ConceptId, ConceptSet, MAX_CONCEPTS},
+};
+
+use index::Index;
 
 pub use inflect::Form;
 
@@ -62,6 +67,17 @@ pub struct Hit<'v> {
     pub phrase: bool,
     /// What it can mean.
     pub meanings: &'v [Meaning],
+    /// What it means if a certain word follows soon: `turn … off`.
+    pub splits: &'v [Split],
+}
+
+/// A term whose last word may stand a few words after its beginning.
+#[derive(Debug)]
+pub struct Split {
+    /// The last word.
+    pub tail: Box<str>,
+    /// What both stand for.
+    pub meaning: Meaning,
 }
 
 /// All terms of one policy, ready to be searched for.
@@ -70,9 +86,8 @@ pub struct Vocabulary {
     names: Vec<Arc<str>>,
     by_name: HashMap<Arc<str>, ConceptId>,
     classes: Vec<Option<VerbClass>>,
-    automaton: AhoCorasick,
+    index: Index,
     terms: Vec<Term>,
-    words: HashSet<Box<str>>,
 }
 
 /// Collects concepts and their terms; [`VocabularyBuilder::build`] compiles them.
@@ -81,7 +96,7 @@ pub struct VocabularyBuilder {
     names: Vec<Arc<str>>,
     by_name: HashMap<Arc<str>, ConceptId>,
     classes: Vec<Option<VerbClass>>,
-    terms: BTreeMap<String, Vec<Meaning>>,
+    terms: BTreeMap<String, Term>,
 }
 
 /// Why a set of lexicons can't be compiled.
@@ -101,16 +116,17 @@ pub enum VocabularyError {
         /// The term.
         term: String,
     },
-    /// The automaton can't be built.
-    #[error("build automaton: {0}")]
-    Automaton(#[from] aho_corasick::BuildError),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Term {
     meanings: Vec<Meaning>,
+    splits: Vec<Split>,
     phrase: bool,
 }
+
+/// What stands in a term for up to a few words.
+const GAP: &str = " * ";
 
 // === impl VocabularyBuilder ===
 
@@ -141,15 +157,9 @@ impl VocabularyBuilder {
         let concept = self.define(name, Some(class))?;
         for term in terms {
             check_term(name, term)?;
+            let verb = Some(class);
             for (text, form) in inflect::verb_forms(term) {
-                self.add(
-                    text,
-                    Meaning {
-                        concept,
-                        verb: Some(class),
-                        form,
-                    },
-                );
+                self.add(text, Meaning { concept, verb, form });
             }
         }
         Ok(())
@@ -167,15 +177,9 @@ impl VocabularyBuilder {
         };
         for term in terms {
             check_term(name, term)?;
+            let (verb, form) = (None, Form::Base);
             for text in inflect::noun_forms(term).into_iter().flat_map(joinings) {
-                self.add(
-                    text,
-                    Meaning {
-                        concept,
-                        verb: None,
-                        form: Form::Base,
-                    },
-                );
+                self.add(text, Meaning { concept, verb, form });
             }
         }
         Ok(())
@@ -183,36 +187,31 @@ impl VocabularyBuilder {
 
     /// Compiles the lexicons.
     pub fn build(self) -> Result<Vocabulary, VocabularyError> {
-        let automaton = AhoCorasick::builder()
-            .match_kind(MatchKind::Standard)
-            .kind(Some(AhoCorasickKind::ContiguousNFA))
-            .build(self.terms.keys())?;
-        let words = self
-            .terms
-            .keys()
-            .flat_map(|term| term.split([' ', '-']))
-            .map(Box::from)
-            .collect();
+        let index = Index::new(self.terms.keys().map(String::as_str));
         let terms = self
             .terms
             .into_iter()
-            .map(|(text, meanings)| Term {
-                meanings,
+            .map(|(text, term)| Term {
                 phrase: text.contains(' '),
+                ..term
             })
             .collect();
         Ok(Vocabulary {
             names: self.names,
             by_name: self.by_name,
             classes: self.classes,
-            automaton,
+            index,
             terms,
-            words,
         })
     }
 
-    fn add(&mut self, term: String, meaning: Meaning) {
-        let meanings = self.terms.entry(term).or_default();
+    fn add(&mut self, text: String, meaning: Meaning) {
+        if let Some((head, tail)) = text.split_once(GAP) {
+            let tail = tail.into();
+            let term = self.terms.entry(head.to_owned()).or_default();
+            return term.splits.push(Split { tail, meaning });
+        }
+        let meanings = &mut self.terms.entry(text).or_default().meanings;
         if !meanings
             .iter()
             .any(|known| known.concept == meaning.concept && known.verb == meaning.verb)
@@ -245,9 +244,14 @@ impl Vocabulary {
         self.terms.len()
     }
 
-    /// Whether a single word occurs in any lexicon.
+    /// Whether a single word carries grammar or occurs in any lexicon.
     pub fn knows(&self, word: &str) -> bool {
-        self.words.contains(word)
+        self.index.knows(word)
+    }
+
+    /// What a single word does in a sentence.
+    pub fn function(&self, word: &str) -> Function {
+        self.index.function(word)
     }
 
     /// The set of the named concepts; the first unknown name is the error.
@@ -259,37 +263,46 @@ impl Vocabulary {
         Ok(set)
     }
 
-    /// Every occurrence of every term that stands between word borders, in one pass.
-    pub fn hits<'v>(&'v self, text: &'v str) -> impl Iterator<Item = Hit<'v>> {
-        let bytes = text.as_bytes();
-        self.automaton.find_overlapping_iter(text).filter_map(move |found| {
-            let open = found
-                .start()
-                .checked_sub(1)
-                .and_then(|before| bytes.get(before))
-                .is_none_or(|byte| !is_word(*byte));
-            let close = bytes.get(found.end()).is_none_or(|byte| !is_word(*byte));
-            let term = self.terms.get(found.pattern().as_usize()).filter(|_| open && close)?;
-            Some(Hit {
-                start: found.start(),
-                end: found.end(),
-                phrase: term.phrase,
-                meanings: &term.meanings,
-            })
-        })
+    /// Every occurrence of every term that stands between word borders, in the order in which they begin.
+    #[inline]
+    pub fn scan<'v>(&'v self, text: &str, mut found: impl FnMut(Hit<'v>)) {
+        self.index.scan(text, |term, start, end| {
+            if let Some(term) = self.terms.get(term as usize) {
+                found(Hit {
+                    start,
+                    end,
+                    phrase: term.phrase,
+                    meanings: &term.meanings,
+                    splits: &term.splits,
+                });
+            }
+        });
     }
 }
 
 /// Whether a byte of a folded text belongs to a word.
+#[inline]
 pub fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
+    WORD.get(usize::from(byte)).copied().unwrap_or_default()
 }
+
+const WORD: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    loop {
+        table[byte as usize] = byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80;
+        if byte == u8::MAX {
+            break table;
+        }
+        byte += 1;
+    }
+};
 
 /// `client list` is also written `client-list`, `client_list` and `clientlist`, above all in names of files.
 fn joinings(term: String) -> Vec<String> {
     let joined = ["-", "_", ""].map(|joint| term.replace(' ', joint));
     let plain = term.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b' ');
-    if !plain || term.matches(' ').count() != 1 {
+    if !plain || !(1..=2).contains(&term.matches(' ').count()) {
         return vec![term];
     }
     std::iter::once(term).chain(joined).collect()

@@ -193,7 +193,7 @@ async function answer(req, res, log) {
   const record = {
     id, at: Date.now(), path, stream: !!body.stream, bytes: raw.length,
     user: p.user.slice(-400),
-    roles: (body.messages ?? []).map((m) => `${m.role}:${textOf(m.content).slice(0, 2000)}`),
+    roles: (body.messages ?? []).map((m) => `${m.role}:${textOf(m.content).slice(0, 20_000)}`),
     tools: (body.tools ?? []).map((t) => t.function?.name),
     headers: Object.fromEntries(Object.entries(req.headers).filter(([k]) => k !== "authorization")),
     outcome: "open", ms: 0,

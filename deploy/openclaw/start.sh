@@ -6,6 +6,7 @@
 #   COUNTERSIGN_MODEL                   the provider's model to use instead of the default one
 #   GATEWAY_PORT                        a fixed port (default: a free one)
 #   OPENCLAW_CONFIG                     another configuration template than openclaw.json beside this file
+#   OPENCLAW_AGENTS                     a JSON file with further agents ("agents.entries"), for the tests
 #   WARM=0                              skip the first turn of each agent (10 to 30 s; it is slow only once)
 #   MAX_LIFETIME_S                      stop gateway and model after this many seconds, whatever became of the starter
 #   PARENT_PID                          stop them when this process is gone

@@ -46,8 +46,8 @@ pub struct Config {
     pub gateway_token_file: PathBuf,
 
     /// File with approval-svc's public keys (JSON Web Key Set): warrants signed with any other key are refused
-    #[arg(long, env = "COUNTERSIGN_EXECUTOR_WARRANT_KEYS_FILE", value_name = "FILE")]
-    pub warrant_keys_file: PathBuf,
+    #[arg(long, env = "COUNTERSIGN_EXECUTOR_WARRANT_KEY_SET_FILE", value_name = "FILE")]
+    pub warrant_key_set_file: PathBuf,
 
     /// Issuer of warrants
     #[arg(
@@ -59,8 +59,8 @@ pub struct Config {
     pub warrant_issuer: String,
 
     /// File with classifier-svc's public keys (JSON Web Key Set): verdicts signed with any other key are refused
-    #[arg(long, env = "COUNTERSIGN_EXECUTOR_VERDICT_KEYS_FILE", value_name = "FILE")]
-    pub verdict_keys_file: PathBuf,
+    #[arg(long, env = "COUNTERSIGN_EXECUTOR_VERDICT_KEY_SET_FILE", value_name = "FILE")]
+    pub verdict_key_set_file: PathBuf,
 
     /// Issuer of verdicts
     #[arg(
@@ -159,15 +159,15 @@ pub enum ConfigError {
 
 impl Config {
     /// The defaults, with the files that have none.
-    pub fn new(gateway_token_file: PathBuf, warrant_keys_file: PathBuf, verdict_keys_file: PathBuf) -> Self {
+    pub fn new(gateway_token_file: PathBuf, warrant_key_set_file: PathBuf, verdict_key_set_file: PathBuf) -> Self {
         Self {
             approval_url: "http://127.0.0.1:7102".to_owned(),
             trace_url: "http://127.0.0.1:7104".to_owned(),
             gateway_url: "http://127.0.0.1:18789".to_owned(),
             gateway_token_file,
-            warrant_keys_file,
+            warrant_key_set_file,
             warrant_issuer: "approval-svc".to_owned(),
-            verdict_keys_file,
+            verdict_key_set_file,
             verdict_issuer: "classifier-svc".to_owned(),
             allowed_agents: vec![AllowedAgent::any_tenant("main")],
             accept_simulated: false,
@@ -212,9 +212,9 @@ mod tests {
         let flags = [
             "--gateway-token-file",
             "t",
-            "--warrant-keys-file",
+            "--warrant-key-set-file",
             "w",
-            "--verdict-keys-file",
+            "--verdict-key-set-file",
             "v",
         ];
         let parsed = Config::try_parse_from(["executor-svc"].into_iter().chain(flags)).unwrap();

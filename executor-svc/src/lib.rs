@@ -27,7 +27,6 @@ mod convert;
 mod error;
 mod execution;
 pub mod gateway;
-mod keys;
 mod permit;
 
 #[cfg(test)]
@@ -37,7 +36,6 @@ pub use crate::{
     agents::{AllowedAgent, InvalidAllowedAgent},
     config::{Config, ConfigError},
     error::ExecutionError,
-    keys::KeySetError,
 };
 
 /// The health name of the gateway.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use chassis::{PartName, clock::Clock};
+use chassis::{KeySetError, PartName, PinnedVerifier, clock::Clock};
 use warrant::{Action, Disposition, Mode, Risk, VERDICT_AUDIENCE, Verdict, Warrant};
 
 use crate::{
@@ -11,7 +11,6 @@ use crate::{
     config::Config,
     convert::ExecuteAction,
     error::ExecutionError,
-    keys::{KeySetError, PinnedVerifier},
 };
 
 /// The audience of warrants for executors.
@@ -41,7 +40,7 @@ pub(crate) struct Permit {
 impl Gatekeeper {
     /// Reads the pinned keys.
     pub(crate) fn open(config: &Config, clock: &Arc<dyn Clock>) -> Result<Self, KeySetError> {
-        let (warrants, verdicts) = (config.warrant_keys_file.clone(), config.verdict_keys_file.clone());
+        let (warrants, verdicts) = (config.warrant_key_set_file.clone(), config.verdict_key_set_file.clone());
         Ok(Self {
             warrants: PinnedVerifier::open(&config.warrant_issuer, WARRANT_AUDIENCE, warrants, Arc::clone(clock))?,
             verdicts: PinnedVerifier::open(&config.verdict_issuer, VERDICT_AUDIENCE, verdicts, Arc::clone(clock))?,

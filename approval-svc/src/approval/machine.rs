@@ -95,20 +95,8 @@ impl Approval {
     }
 
     fn vote(&self, cast: &CastVote, at: &At<'_>) -> Result<Step, ApprovalError> {
-        self.refuse_requester(&cast.voter)?;
-        let late_deny = self.state() == State::Granted && cast.decision == Decision::Deny;
-        if self.state() != State::Pending && !late_deny {
-            return Err(self.wrong_state());
-        }
-        let votes = &self.progress.votes;
-        if votes
-            .iter()
-            .any(|vote| vote.voter == cast.voter && vote.decision == cast.decision)
-        {
-            return Err(ApprovalError::AlreadyDecided { state: self.state() });
-        }
-        self.check_seen(&cast.seen)?;
-
+        self.check_vote(cast)?;
+        let late_deny = self.state() == State::Granted;
         let mut next = self.next(at);
         next.votes.push(Vote {
             voter: cast.voter.clone(),
@@ -140,6 +128,20 @@ impl Approval {
         facts.push(Fact::new(kind, actor.clone(), &cast.reason));
         facts.push(Fact::new(FactKind::Closed, actor, &cast.reason));
         Ok(self.step(next, facts))
+    }
+
+    /// Who may vote, when, and on what. Whoever granted may still deny.
+    fn check_vote(&self, cast: &CastVote) -> Result<(), ApprovalError> {
+        self.refuse_requester(&cast.voter)?;
+        match (self.state(), cast.decision) {
+            (State::Pending, _) | (State::Granted, Decision::Deny) => {}
+            _ => return Err(self.wrong_state()),
+        }
+        let is_same = |vote: &Vote| vote.voter == cast.voter && vote.decision == cast.decision;
+        if self.progress.votes.iter().any(is_same) {
+            return Err(ApprovalError::AlreadyDecided { state: self.state() });
+        }
+        self.check_seen(&cast.seen)
     }
 
     fn revoke(&self, revoke: &RevokeGrant, at: &At<'_>) -> Result<Step, ApprovalError> {

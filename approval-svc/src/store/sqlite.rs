@@ -50,8 +50,9 @@ const CHECKPOINT_PAGES: i64 = 4_000;
 /// Approvals in one SQLite file.
 #[derive(Debug)]
 pub struct SqliteStore {
-    writer: Writer,
+    // Before the writer: the last connection to close copies the write-ahead log into the database.
     readers: Readers,
+    writer: Writer,
     clock: Arc<StoreClock>,
     receipts: Arc<Receipts>,
     hub: Arc<Hub>,

@@ -18,8 +18,8 @@ pub(super) fn roles(sentence: &Sentence<'_>, asked: bool) -> Vec<VerbUse> {
         };
         if let Some((reach, negated)) = reader.read() {
             let reach = match reach {
-                Reach::Imply | Reach::Compose if reader.is_asked_inside(index) => Reach::Content,
-                Reach::Instruct | Reach::Imply | Reach::Compose if asked => Reach::Content,
+                Reach::Purpose | Reach::Imply | Reach::Compose if reader.is_asked_inside(index) => Reach::Content,
+                Reach::Instruct | Reach::Purpose | Reach::Imply | Reach::Compose if asked => Reach::Content,
                 Reach::Instruct if token.quoted => Reach::Imply,
                 reach => reach,
             };
@@ -119,12 +119,12 @@ impl Reader<'_> {
                     .before(governor)
                     .is_some_and(|who| self.sentence.function(who) == Function::Subject) =>
             {
-                Reach::Imply
+                self.wished()
             }
             Function::Duty | Function::Filler | Function::Copula if self.is_asked_inside(governor) => Reach::Content,
             Function::Duty | Function::Filler | Function::Copula => Reach::Instruct,
             Function::Wish if addressed => Reach::Instruct,
-            Function::Wish => Reach::Imply,
+            Function::Wish => self.wished(),
             Function::Preposition if self.sentence.word(governor) == "like" => {
                 if addressed {
                     Reach::Instruct
@@ -136,6 +136,14 @@ impl Reader<'_> {
             _ => self.purpose(),
         };
         Some((reach, negated))
+    }
+
+    /// `I need to know …` asks for it; what `I want to send …` means, others decide.
+    fn wished(&self) -> Reach {
+        match self.token.class {
+            VerbClass::Reading | VerbClass::Composing => Reach::Instruct,
+            VerbClass::Acting | VerbClass::Light => Reach::Imply,
+        }
     }
 
     /// Whether a question word stands between the governing verb and `at`: `tell me how much I need to pay`.
@@ -159,6 +167,12 @@ impl Reader<'_> {
             Some(VerbUse {
                 reach: Reach::Content, ..
             }) => Reach::Content,
+            Some(VerbUse {
+                class: VerbClass::Reading,
+                reach: Reach::Instruct,
+                negated: false,
+                ..
+            }) if self.has_object() => Reach::Purpose,
             _ => Reach::Imply,
         }
     }
@@ -232,6 +246,14 @@ impl Reader<'_> {
             return Some((self.inherited(), false));
         }
         let noun = !self.token.objects.is_empty() || self.is_noun_here();
+        let helped = (self.sentence.first..before)
+            .rev()
+            .take_while(|at| matches!(self.sentence.function(*at), Function::Open | Function::Determiner | Function::Filler))
+            .take(4)
+            .any(|at| self.sentence.word(at) == "help");
+        if helped && self.takes_object() && !self.is_noun_here() {
+            return Some((self.inherited(), false));
+        }
         (self.takes_object() && !noun).then_some((Reach::Imply, false))
     }
 
@@ -339,6 +361,16 @@ impl Reader<'_> {
                         | Function::Question
                 ) || matches!(next.function, Function::Preposition | Function::Subordinator)
             })
+    }
+
+    /// An object of its own follows: `to text him`, not `a hotel to book for two`.
+    fn has_object(&self) -> bool {
+        self.next().is_some_and(|next| {
+            matches!(
+                next.function,
+                Function::Determiner | Function::Pronoun | Function::Beneficiary | Function::Open
+            )
+        })
     }
 
     /// `review, approve and send …`: a verb follows the conjunction.

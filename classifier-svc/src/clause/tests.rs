@@ -26,13 +26,14 @@ fn vocabulary() -> Vocabulary {
     builder.build().unwrap()
 }
 
-/// The verbs with their reaches: `!` instruct, `~` imply, `,` compose, `.` content, `"` mention; `-` if negated.
+/// The verbs with their reaches: `!` instruct, `>` purpose, `~` imply, `,` compose, `.` content, `"` mention; `-` if negated.
 fn read(text: &str) -> String {
     let vocabulary = vocabulary();
     let tokens = tokenise(text, &vocabulary, &Entities::new(&vocabulary, &[]));
     let signs = |verb: &VerbUse| {
         let reach = match verb.reach {
             Reach::Instruct => "!",
+            Reach::Purpose => ">",
             Reach::Imply => "~",
             Reach::Compose => ",",
             Reach::Content => ".",

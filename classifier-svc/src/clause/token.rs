@@ -1,12 +1,9 @@
 //! Tokens: the words of a view with everything the lexicons and the entity patterns say of them.
 
-use super::{
-    entity,
-    words::{Function, function},
-};
+use super::{Function, entity};
 use crate::{
     concept::{ConceptId, ConceptSet},
-    vocabulary::{Form, VerbClass, Vocabulary, is_word},
+    vocabulary::{Form, Split, VerbClass, Vocabulary, is_word},
 };
 
 /// What stands between a token and the one before it.
@@ -59,7 +56,7 @@ pub struct Token {
 
 /// Reads the tokens of a view.
 pub fn tokenise(text: &str, vocabulary: &Vocabulary, entities: &entity::Entities) -> Vec<Token> {
-    let mut tokens = split(text);
+    let mut tokens = split(text, vocabulary);
     mark_terms(text, &mut tokens, vocabulary);
     entities.mark(text, &mut tokens);
     tokens
@@ -68,11 +65,11 @@ pub fn tokenise(text: &str, vocabulary: &Vocabulary, entities: &entity::Entities
 // === impl Token ===
 
 impl Token {
-    fn new(text: &str, start: usize, end: usize, before: Break, quoted: bool) -> Self {
+    fn new(start: usize, end: usize, function: Function, before: Break, quoted: bool) -> Self {
         Self {
             start,
             end,
-            function: function(text.get(start..end).unwrap_or_default()),
+            function,
             verbs: ConceptSet::EMPTY,
             class: VerbClass::Light,
             form: Form::Base,
@@ -93,14 +90,15 @@ impl Token {
 }
 
 /// Words with the breaks and quotation marks around them.
-fn split(text: &str) -> Vec<Token> {
+fn split(text: &str, vocabulary: &Vocabulary) -> Vec<Token> {
     let bytes = text.as_bytes();
     let mut tokens: Vec<Token> = Vec::with_capacity(text.len() / 5 + 1);
     let (mut at, mut before, mut quote, mut sentence) = (0, Break::Sentence, None, 0);
     while let Some(byte) = bytes.get(at).copied() {
         if is_word(byte) {
             let end = word_end(bytes, at);
-            tokens.push(Token::new(text, at, end, before, quote.is_some()));
+            let function = vocabulary.function(text.get(at..end).unwrap_or_default());
+            tokens.push(Token::new(at, end, function, before, quote.is_some()));
             (at, before) = (end, Break::None);
             continue;
         }
@@ -177,24 +175,71 @@ fn comments_on(text: &str, at: usize) -> bool {
 
 /// Puts the meanings of every term on the tokens that it covers.
 fn mark_terms(text: &str, tokens: &mut [Token], vocabulary: &Vocabulary) {
-    for hit in vocabulary.hits(text) {
-        let first = tokens.partition_point(|token| token.end <= hit.start);
+    let mut first = 0;
+    let mut splits: Vec<(usize, &[Split])> = Vec::new();
+    vocabulary.scan(text, |hit| {
+        while tokens.get(first).is_some_and(|token| token.end <= hit.start) {
+            first += 1;
+        }
+        let Some(token) = tokens.get_mut(first) else { return };
+        let mut verb = false;
         for meaning in hit.meanings {
-            let Some(token) = tokens.get_mut(first) else { continue };
             if let Some(class) = meaning.verb {
                 token.add_verb(meaning.concept, class, meaning.form, hit.end);
+                verb = true;
             } else {
                 token.objects.insert(meaning.concept);
             }
-            if hit.phrase {
-                let from = first + usize::from(meaning.verb.is_some());
-                tokens
-                    .iter_mut()
-                    .skip(from)
-                    .take_while(|token| token.start < hit.end)
-                    .for_each(|token| token.fixed = true);
+        }
+        if hit.phrase {
+            // The first word of a verb stays one, whatever else it is.
+            let from = first + usize::from(verb);
+            let covered = tokens.iter_mut().skip(from).take_while(|token| token.start < hit.end);
+            covered.for_each(|token| token.fixed = true);
+        }
+        if !hit.splits.is_empty() {
+            splits.push((first, hit.splits));
+        }
+    });
+    for (first, splits) in splits {
+        mark_splits(text, tokens, first, splits);
+    }
+}
+
+/// How many words may stand inside a split term.
+const MAX_GAP: usize = 5;
+
+/// Puts the meaning of `turn … off` on its first word, if its last word follows in the same sentence.
+/// Of several last words the nearest counts; a verb that is written in one piece counts more.
+fn mark_splits(text: &str, tokens: &mut [Token], first: usize, splits: &[Split]) {
+    let whole = tokens.get(first).is_some_and(|token| token.verb_end > token.end);
+    let mut nearest = None;
+    for (index, token) in tokens.iter().enumerate().skip(first + 1).take(MAX_GAP + 1) {
+        if token.before >= Break::Colon {
+            break;
+        }
+        let word = text.get(token.start..token.end).unwrap_or_default();
+        for split in splits.iter().filter(|split| *split.tail == *word) {
+            let found = nearest.get_or_insert((index, token.end, Vec::new()));
+            if split.meaning.verb.is_none() || (found.0 == index && !whole) {
+                found.2.push(split.meaning);
             }
         }
+    }
+    let Some((last, end, meanings)) = nearest else { return };
+    let Some(token) = tokens.get_mut(first) else { return };
+    let mut verb = false;
+    for meaning in meanings {
+        match meaning.verb {
+            Some(class) => {
+                token.add_verb(meaning.concept, class, meaning.form, end);
+                verb = true;
+            }
+            None => token.objects.insert(meaning.concept),
+        }
+    }
+    if let Some(token) = tokens.get_mut(last).filter(|_| verb) {
+        token.fixed = true;
     }
 }
 

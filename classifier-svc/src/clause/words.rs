@@ -47,58 +47,40 @@ pub enum Function {
     Adverb,
 }
 
-/// The function of a lower-case word.
-pub(super) fn function(word: &str) -> Function {
-    use Function as F;
-    match word {
-        "the" | "a" | "an" | "my" | "our" | "your" | "their" | "his" | "its" | "these" | "those" | "all" | "every"
-        | "each" | "any" | "some" | "no" | "both" | "another" | "other" | "such" | "many" | "several" | "two"
-        | "three" | "one" | "few" => F::Determiner,
-        "of" | "in" | "on" | "for" | "from" | "with" | "by" | "at" | "about" | "into" | "onto" | "over" | "via"
-        | "through" | "per" | "against" | "between" | "within" | "under" | "across" | "during" | "regarding"
-        | "concerning" | "like" | "off" | "than" | "until" | "toward" | "towards" | "among" | "behind" | "beyond"
-        | "near" | "worth" | "upon" | "throughout" => F::Preposition,
-        "to" => F::To,
-        "and" | "or" | "plus" | "nor" => F::And,
-        "then" | "but" | "next" | "afterwards" | "afterward" | "finally" | "otherwise" | "instead" | "yet" => F::Then,
-        "can" | "could" | "will" | "would" | "should" | "shall" | "may" | "might" => F::Modal,
-        "you" | "u" | "ya" => F::You,
-        "i" | "we" | "he" | "she" | "they" | "who've" | "i'm" | "i'd" | "i'll" | "we'd" | "we'll" | "we're"
-        | "i've" | "we've" => F::Subject,
-        "me" | "us" | "him" | "someone" | "everyone" | "somebody" => F::Beneficiary,
-        "it" | "them" | "this" | "everything" | "her" | "itself" | "themselves" | "anything" => F::Pronoun,
-        "not" | "never" | "without" | "don't" | "dont" | "doesn't" | "cannot" | "can't" | "didn't" | "won't"
-        | "shouldn't" | "avoid" | "isn't" | "aren't" | "nothing" | "mustn't" | "forbids" | "forbid" | "prohibits"
-        | "prohibit" | "disallows" => F::Negation,
-        "please" | "kindly" | "hi" | "hello" | "hey" | "thanks" | "pls" | "plz" | "dear" | "ok" | "okay" | "yes" => {
-            F::Polite
-        }
-        "who" | "what" | "where" | "why" | "how" | "whose" | "whom" | "what's" | "who's" | "where's" | "how's" => {
-            F::Question
-        }
-        "is" | "are" | "was" | "were" | "am" | "been" | "being" | "it's" | "that's" | "there's" | "be" => F::Copula,
-        "do" | "does" | "did" | "has" | "had" => F::Auxiliary,
-        "need" | "needs" | "have" | "must" | "sure" | "forget" | "remember" | "supposed" | "try" | "ready"
-        | "proceed" | "required" | "time" | "able" | "necessary" | "has-to" | "gotta" | "able-to" => F::Duty,
-        "want" | "wants" | "wish" | "plan" | "planning" | "hope" | "hoping" | "love" | "prefer" | "intend"
-        | "wanted" | "looking" | "trying" => F::Wish,
-        "go" | "ahead" | "just" | "let" | "let's" | "lets" | "help" | "simply" | "quickly" | "maybe" | "going" => {
-            F::Filler
-        }
-        "because" | "since" | "so" | "if" | "when" | "while" | "that" | "which" | "whether" | "as" | "unless"
-        | "although" | "though" | "whenever" | "where-as" | "once" | "after" | "before" => F::Subordinator,
-        "now" | "also" | "asap" | "today" | "tomorrow" | "yesterday" | "tonight" | "again" | "here" | "there"
-        | "too" | "first" | "second" | "soon" | "currently" | "recently" | "right" | "away" | "always" | "still"
-        | "already" | "only" | "very" | "once-more" | "straight" | "anyway" | "later" | "even" | "ever" => F::Adverb,
-        _ if word.len() > 4
-            && word.ends_with("ly")
-            && !matches!(
-                word,
-                "reply" | "apply" | "supply" | "multiply" | "comply" | "family" | "anomaly" | "assembly" | "italy"
-            ) =>
-        {
-            F::Adverb
-        }
-        _ => F::Open,
+/// The words of each function.
+pub(crate) const FUNCTION_WORDS: &[(Function, &[&str])] = &[
+    (Function::Determiner, &["the", "a", "an", "my", "our", "your", "their", "his", "its", "these", "those", "all", "every", "each", "any", "some", "no", "both", "another", "other", "such", "many", "several", "two", "three", "one", "few"]),
+    (Function::Preposition, &["of", "in", "on", "for", "from", "with", "by", "at", "about", "into", "onto", "over", "via", "through", "per", "against", "between", "within", "under", "across", "during", "regarding", "concerning", "like", "off", "than", "until", "toward", "towards", "among", "behind", "beyond", "near", "worth", "upon", "throughout"]),
+    (Function::To, &["to"]),
+    (Function::And, &["and", "or", "plus", "nor"]),
+    (Function::Then, &["then", "but", "next", "afterwards", "afterward", "finally", "otherwise", "instead", "yet"]),
+    (Function::Modal, &["can", "could", "will", "would", "should", "shall", "may", "might"]),
+    (Function::You, &["you", "u", "ya"]),
+    (Function::Subject, &["i", "we", "he", "she", "they", "who've", "i'm", "i'd", "i'll", "we'd", "we'll", "we're", "i've", "we've"]),
+    (Function::Beneficiary, &["me", "us", "him", "someone", "everyone", "somebody"]),
+    (Function::Pronoun, &["it", "them", "this", "everything", "her", "itself", "themselves", "anything"]),
+    (Function::Negation, &["not", "never", "without", "don't", "dont", "doesn't", "cannot", "can't", "didn't", "won't", "shouldn't", "avoid", "isn't", "aren't", "nothing", "mustn't", "forbids", "forbid", "prohibits", "prohibit", "disallows"]),
+    (Function::Polite, &["please", "kindly", "hi", "hello", "hey", "thanks", "pls", "plz", "dear", "ok", "okay", "yes"]),
+    (Function::Question, &["who", "what", "where", "why", "how", "whose", "whom", "what's", "who's", "where's", "how's"]),
+    (Function::Copula, &["is", "are", "was", "were", "am", "been", "being", "it's", "that's", "there's", "be"]),
+    (Function::Auxiliary, &["do", "does", "did", "has", "had"]),
+    (Function::Duty, &["need", "needs", "have", "must", "sure", "forget", "remember", "supposed", "try", "ready", "proceed", "required", "time", "able", "necessary", "has-to", "gotta", "able-to"]),
+    (Function::Wish, &["want", "wants", "wish", "plan", "planning", "hope", "hoping", "love", "prefer", "intend", "wanted", "looking", "trying"]),
+    (Function::Filler, &["go", "ahead", "just", "let", "let's", "lets", "help", "simply", "quickly", "maybe", "going"]),
+    (Function::Subordinator, &["because", "since", "so", "if", "when", "while", "that", "which", "whether", "as", "unless", "although", "though", "whenever", "where-as", "once", "after", "before"]),
+    (Function::Adverb, &["now", "also", "asap", "today", "tomorrow", "yesterday", "tonight", "again", "here", "there", "too", "first", "second", "soon", "currently", "recently", "right", "away", "always", "still", "already", "only", "very", "once-more", "straight", "anyway", "later", "even", "ever"]),
+];
+
+// === impl Function ===
+
+impl Function {
+    /// The function of a lower-case word that isn't listed: most words in `-ly` are adverbs.
+    pub(crate) fn of_unlisted(word: &str) -> Self {
+        let adverb = word.len() > 4 && word.ends_with("ly") && !NO_ADVERBS.contains(&word);
+        if adverb { Self::Adverb } else { Self::Open }
     }
 }
+
+const NO_ADVERBS: &[&str] = &[
+    "reply", "apply", "supply", "multiply", "comply", "family", "anomaly", "assembly", "italy",
+];

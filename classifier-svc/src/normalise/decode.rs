@@ -7,7 +7,7 @@ use base64::{
 };
 
 /// Shortest run that is tried as base64 or hexadecimal: shorter ones are words.
-const MIN_BLOB: usize = 16;
+pub(super) const MIN_BLOB: usize = 16;
 
 /// How many escapes are decoded at a time.
 const MAX_ESCAPES: usize = 64;

@@ -3,6 +3,8 @@
 //! Compatibility decomposition, removal of marks and of characters that can't be seen, case folding,
 //! and the letters of other scripts that look like Latin ones.
 
+use std::sync::LazyLock;
+
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
 use super::View;
@@ -10,25 +12,35 @@ use super::View;
 /// The text as the lexicons spell it.
 pub(super) fn fold(raw: &str) -> View {
     if raw.is_ascii() {
-        return View::identity("folded", raw.bytes().map(fold_ascii).map(char::from).collect());
+        let folded: Vec<u8> = raw.bytes().map(folded_ascii).collect();
+        return View::identity("folded", String::from_utf8(folded).unwrap_or_default());
     }
     let mut view = Builder::with_capacity(raw.len());
     for (at, character) in raw.char_indices() {
-        view.fold(at, character);
+        match u8::try_from(character) {
+            Ok(byte) if byte < 0x80 => view.push_ascii(at, byte),
+            _ => view.push(at, TABLE.of(character)),
+        }
     }
-    View::mapped("folded", view.text, view.map, raw.len())
-}
-
-/// Whether folding did more than lower the case.
-pub(super) fn is_disguised(raw: &str) -> bool {
-    raw.chars()
-        .any(|character| !character.is_ascii() && (is_invisible(character) || look_alike(character).is_some()))
+    view.finish(raw.len())
 }
 
 struct Builder {
     text: String,
     map: Vec<u32>,
 }
+
+/// What characters fold to. Those that are common, or common in disguises, are looked up; the others are worked out.
+struct Table {
+    /// Where in `spellings` a character's spelling lies.
+    places: Vec<(u32, u8)>,
+    spellings: String,
+}
+
+/// The blocks of the table: scripts and symbols up to kana, full-width forms, and mathematical letters.
+const BLOCKS: [(u32, u32); 3] = [(0x80, 0x3100), (0xFE00, 0x10000), (0x1D400, 0x1D800)];
+
+static TABLE: LazyLock<Table> = LazyLock::new(Table::new);
 
 // === impl Builder ===
 
@@ -40,39 +52,109 @@ impl Builder {
         }
     }
 
-    fn fold(&mut self, at: usize, character: char) {
-        if character.is_ascii() {
-            self.push(at, char::from(fold_ascii(u8::try_from(character).unwrap_or(b' '))));
-        } else if !is_invisible(character) {
-            self.fold_wide(at, character);
-        }
+    #[inline]
+    fn push_ascii(&mut self, at: usize, byte: u8) {
+        self.text.push(char::from(folded_ascii(byte)));
+        self.map.push(u32::try_from(at).unwrap_or(u32::MAX));
     }
 
-    fn fold_wide(&mut self, at: usize, character: char) {
-        if let Some(latin) = look_alike(character) {
-            return latin.chars().for_each(|letter| self.push(at, letter));
-        }
-        unicode_normalization::char::decompose_compatible(character, |part| {
-            if part.is_ascii() {
-                self.push(at, char::from(fold_ascii(u8::try_from(part).unwrap_or(b' '))));
-            } else if let Some(latin) = look_alike(part) {
-                latin.chars().for_each(|letter| self.push(at, letter));
-            } else if part.is_whitespace() {
-                self.push(at, ' ');
-            } else if !is_mark(part) {
-                part.to_lowercase().for_each(|letter| self.push(at, letter));
-            }
-        });
-    }
-
-    fn push(&mut self, at: usize, character: char) {
-        self.text.push(character);
+    #[inline]
+    fn push(&mut self, at: usize, spelling: Spelling<'_>) {
+        let text = match &spelling {
+            Spelling::Known(text) => text,
+            Spelling::Made(text) => text.as_str(),
+        };
         let at = u32::try_from(at).unwrap_or(u32::MAX);
-        self.map.extend(std::iter::repeat_n(at, character.len_utf8()));
+        self.text.push_str(text);
+        self.map.extend(std::iter::repeat_n(at, text.len()));
+    }
+
+    fn finish(self, end: usize) -> View {
+        View::mapped("folded", self.text, self.map, end)
     }
 }
 
-fn fold_ascii(byte: u8) -> u8 {
+enum Spelling<'t> {
+    Known(&'t str),
+    Made(String),
+}
+
+// === impl Table ===
+
+impl Table {
+    fn new() -> Self {
+        let mut table = Self {
+            places: Vec::new(),
+            spellings: String::new(),
+        };
+        for code in BLOCKS.iter().flat_map(|(first, end)| *first..*end) {
+            let spelling = char::from_u32(code).map(spelling).unwrap_or_default();
+            let place = u32::try_from(table.spellings.len()).unwrap_or(u32::MAX);
+            table.places.push((place, u8::try_from(spelling.len()).unwrap_or(u8::MAX)));
+            table.spellings.push_str(&spelling);
+        }
+        table
+    }
+
+    #[inline]
+    fn of(&self, character: char) -> Spelling<'_> {
+        let code = u32::from(character);
+        let mut before = 0;
+        for (first, end) in BLOCKS {
+            if (first..end).contains(&code) {
+                let place = self.places.get((before + code - first) as usize);
+                let known = place.and_then(|(start, length)| {
+                    let start = *start as usize;
+                    self.spellings.get(start..start + usize::from(*length))
+                });
+                return Spelling::Known(known.unwrap_or_default());
+            }
+            before += end - first;
+        }
+        Spelling::Made(spelling(character))
+    }
+}
+
+/// What a character that isn't ASCII folds to.
+fn spelling(character: char) -> String {
+    let mut text = String::new();
+    if is_invisible(character) {
+        return text;
+    }
+    if let Some(latin) = look_alike(character) {
+        return latin.to_owned();
+    }
+    unicode_normalization::char::decompose_compatible(character, |part| {
+        if part.is_ascii() {
+            text.push(char::from(fold_ascii(u8::try_from(part).unwrap_or(b' '))));
+        } else if let Some(latin) = look_alike(part) {
+            text.push_str(latin);
+        } else if part.is_whitespace() {
+            text.push(' ');
+        } else if !is_mark(part) {
+            text.extend(part.to_lowercase());
+        }
+    });
+    text
+}
+
+/// `fold_ascii`, looked up.
+#[inline]
+fn folded_ascii(byte: u8) -> u8 {
+    ASCII.get(usize::from(byte)).copied().unwrap_or(b' ')
+}
+
+const ASCII: [u8; 128] = {
+    let mut table = [0; 128];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        table[byte as usize] = fold_ascii(byte);
+        byte += 1;
+    }
+    table
+};
+
+const fn fold_ascii(byte: u8) -> u8 {
     match byte {
         b'\n' => b'\n',
         0..=0x1f | 0x7f => b' ',

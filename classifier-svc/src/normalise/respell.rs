@@ -3,17 +3,17 @@
 //! Each transform has a guard and gives nothing for ordinary text. Each answers with the name of its view,
 //! the text, and for each byte of it the offset in the text it was given.
 
-use crate::{clause::is_function_word, vocabulary::Vocabulary};
+use crate::vocabulary::Vocabulary;
 
 /// What a transform gives.
 pub(super) type Respelled = Option<(&'static str, String, Vec<u32>)>;
 
 /// Fewest single letters in a row that are taken for a spaced-out word.
-const MIN_SPACED: usize = 5;
+pub(super) const MIN_SPACED: usize = 5;
 /// Longest run of letters that is split into words.
 const MAX_RUN: usize = 512;
 /// Shortest run of letters that is taken for several words.
-const MIN_RUN: usize = 18;
+pub(super) const MIN_RUN: usize = 18;
 /// Longest word that a split looks for.
 const MAX_WORD: usize = 18;
 
@@ -83,7 +83,7 @@ pub(super) fn rotated(text: &str, vocabulary: &Vocabulary) -> Respelled {
 fn rotated_sentence(sentence: &str, follows: bool, vocabulary: &Vocabulary) -> Option<String> {
     let known = |text: &str| {
         words(text)
-            .filter(|(_, word)| word.len() > 2 && is_known(word, vocabulary))
+            .filter(|(_, word)| word.len() > 2 && vocabulary.knows(word))
             .count()
     };
     let total = words(sentence).filter(|(_, word)| word.len() > 2).count();
@@ -234,7 +234,7 @@ fn segment(run: &str, vocabulary: &Vocabulary) -> Option<Vec<usize>> {
             let Some((cost, ..)) = best.get(start).filter(|(cost, ..)| cost + 1 < cell.0) else {
                 continue;
             };
-            if run.get(start..end).is_some_and(|word| is_known(word, vocabulary)) {
+            if run.get(start..end).is_some_and(|word| vocabulary.knows(word)) {
                 cell = (cost + 1, start, true);
             }
         }
@@ -277,7 +277,7 @@ fn unleet(word: &str, vocabulary: &Vocabulary) -> Option<String> {
                 read
             })
             .collect();
-        is_known(&plain, vocabulary).then_some(plain)
+        vocabulary.knows(&plain).then_some(plain)
     })
 }
 
@@ -302,10 +302,6 @@ fn rot13(character: char) -> char {
         'n'..='z' => char::from(u8::try_from(character).unwrap_or(b'?') - 13),
         other => other,
     }
-}
-
-fn is_known(word: &str, vocabulary: &Vocabulary) -> bool {
-    is_function_word(word) || vocabulary.knows(word)
 }
 
 /// Letters with leet digits or signs among them, and at least one letter.

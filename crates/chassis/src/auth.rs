@@ -84,7 +84,9 @@ impl Audience {
 
     /// The audience that `aud` names.
     pub fn from_aud(aud: &str) -> Option<Self> {
-        [Self::Governance, Self::Approval].into_iter().find(|audience| audience.as_str() == aud)
+        [Self::Governance, Self::Approval]
+            .into_iter()
+            .find(|audience| audience.as_str() == aud)
     }
 }
 

@@ -51,7 +51,9 @@ impl Clock for SystemClock {
 impl ManualClock {
     /// A clock that stands at `now`.
     pub const fn new(now: SystemTime) -> Self {
-        Self { reading: Mutex::new((now, Duration::ZERO)) }
+        Self {
+            reading: Mutex::new((now, Duration::ZERO)),
+        }
     }
 
     /// Moves both readings forward.

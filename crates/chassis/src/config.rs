@@ -15,7 +15,12 @@ use crate::{
 #[derive(Debug, Clone, Args)]
 pub struct NodeConfig {
     /// Address to listen on. Each part has a port of its own: 7100 to 7104
-    #[arg(long, env = "COUNTERSIGN_LISTEN_ADDRESS", value_name = "IP:PORT", help_heading = "Node")]
+    #[arg(
+        long,
+        env = "COUNTERSIGN_LISTEN_ADDRESS",
+        value_name = "IP:PORT",
+        help_heading = "Node"
+    )]
     pub listen_address: Option<SocketAddr>,
 
     /// File that says whose tokens are believed (YAML or JSON). Without it nobody's are
@@ -23,7 +28,12 @@ pub struct NodeConfig {
     pub trust_file: Option<PathBuf>,
 
     /// This part's own Ed25519 private key (PKCS#8 PEM), with which it calls other parts
-    #[arg(long, env = "COUNTERSIGN_CREDENTIAL_KEY_FILE", value_name = "FILE", help_heading = "Node")]
+    #[arg(
+        long,
+        env = "COUNTERSIGN_CREDENTIAL_KEY_FILE",
+        value_name = "FILE",
+        help_heading = "Node"
+    )]
     pub credential_key_file: Option<PathBuf>,
 
     /// Issuer of service tokens, as the trust file names it
@@ -37,11 +47,23 @@ pub struct NodeConfig {
     pub services_issuer: String,
 
     /// Calls that may be under way at once; more are refused with `OVERLOADED`
-    #[arg(long, env = "COUNTERSIGN_MAX_REQUESTS", default_value_t = 1024, value_name = "N", help_heading = "Node")]
+    #[arg(
+        long,
+        env = "COUNTERSIGN_MAX_REQUESTS",
+        default_value_t = 1024,
+        value_name = "N",
+        help_heading = "Node"
+    )]
     pub max_requests: usize,
 
     /// Streams that one connection may have open at once
-    #[arg(long, env = "COUNTERSIGN_MAX_STREAMS", default_value_t = 1024, value_name = "N", help_heading = "Node")]
+    #[arg(
+        long,
+        env = "COUNTERSIGN_MAX_STREAMS",
+        default_value_t = 1024,
+        value_name = "N",
+        help_heading = "Node"
+    )]
     pub max_streams: u32,
 
     /// Pause between being no longer ready and closing the port, for load balancers to notice
@@ -67,7 +89,13 @@ pub struct NodeConfig {
     pub grace_period: Duration,
 
     /// Threads that run the part; 1 is fastest on small machines
-    #[arg(long, env = "COUNTERSIGN_WORKER_THREADS", default_value_t = 1, value_name = "N", help_heading = "Node")]
+    #[arg(
+        long,
+        env = "COUNTERSIGN_WORKER_THREADS",
+        default_value_t = 1,
+        value_name = "N",
+        help_heading = "Node"
+    )]
     pub worker_threads: usize,
 
     /// Form of the log
@@ -75,7 +103,13 @@ pub struct NodeConfig {
     pub log_format: LogFormat,
 
     /// What to log, as `tracing` filters, such as `info` or `warn,approval_svc=debug`
-    #[arg(long, env = "COUNTERSIGN_LOG", default_value = "info", value_name = "FILTER", help_heading = "Node")]
+    #[arg(
+        long,
+        env = "COUNTERSIGN_LOG",
+        default_value = "info",
+        value_name = "FILTER",
+        help_heading = "Node"
+    )]
     pub log: String,
 
     /// Print the configuration in effect and stop. Secrets are only ever named by file
@@ -128,13 +162,25 @@ impl NodeConfig {
 
     /// Where `part` listens: as configured, else on loopback at its own port.
     pub fn listen_address(&self, part: PartName) -> SocketAddr {
-        self.listen_address.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], Self::default_port(part))))
+        self.listen_address
+            .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], Self::default_port(part))))
     }
 
-    pub(crate) fn credential(&self, part: PartName, clock: &Arc<dyn Clock>) -> Result<Option<Credential>, NodeConfigError> {
-        let Some(path) = &self.credential_key_file else { return Ok(None) };
+    pub(crate) fn credential(
+        &self,
+        part: PartName,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Option<Credential>, NodeConfigError> {
+        let Some(path) = &self.credential_key_file else {
+            return Ok(None);
+        };
         let pem = secret::read(path)?;
-        Ok(Some(Credential::new(part, &self.services_issuer, &pem, Arc::clone(clock))?))
+        Ok(Some(Credential::new(
+            part,
+            &self.services_issuer,
+            &pem,
+            Arc::clone(clock),
+        )?))
     }
 }
 

@@ -39,7 +39,11 @@ impl CallContext {
     /// The same chain without deadline and person: for work that outlives its caller.
     #[must_use]
     pub fn detached(&self) -> Self {
-        Self { deadline: None, subject_token: None, ..self.clone() }
+        Self {
+            deadline: None,
+            subject_token: None,
+            ..self.clone()
+        }
     }
 
     /// The same chain with at most `timeout` from now.
@@ -47,7 +51,10 @@ impl CallContext {
     pub fn with_timeout(self, timeout: Duration) -> Self {
         let bound = tokio::time::Instant::now() + timeout;
         let deadline = self.deadline.map_or(bound, |deadline| deadline.min(bound));
-        Self { deadline: Some(deadline), ..self }
+        Self {
+            deadline: Some(deadline),
+            ..self
+        }
     }
 
     /// An outbound request in this chain: deadline, person, request id and trace context go along.
@@ -62,7 +69,9 @@ impl CallContext {
             (SUBJECT_HEADER, &self.subject_token),
         ];
         for (name, value) in headers {
-            let value = value.as_deref().and_then(|value| MetadataValue::<Ascii>::try_from(value).ok());
+            let value = value
+                .as_deref()
+                .and_then(|value| MetadataValue::<Ascii>::try_from(value).ok());
             if let Some(value) = value {
                 request.metadata_mut().insert(name, value);
             }
@@ -82,7 +91,8 @@ impl CallContext {
 
     /// What is left until the deadline; `None` without one.
     pub fn remaining(&self) -> Option<Duration> {
-        self.deadline.map(|deadline| deadline.saturating_duration_since(tokio::time::Instant::now()))
+        self.deadline
+            .map(|deadline| deadline.saturating_duration_since(tokio::time::Instant::now()))
     }
 
     pub(crate) fn from_headers(headers: &HeaderMap, fresh: impl Fn() -> [u8; 16]) -> Self {
@@ -93,7 +103,12 @@ impl CallContext {
         let traceparent = text(TRACEPARENT_HEADER)
             .filter(|value| is_traceparent(value))
             .map_or_else(|| fresh_traceparent(fresh()).into(), Arc::from);
-        Self { request_id: Some(request_id), traceparent: Some(traceparent), subject_token: None, deadline: None }
+        Self {
+            request_id: Some(request_id),
+            traceparent: Some(traceparent),
+            subject_token: None,
+            deadline: None,
+        }
     }
 
     pub(crate) fn set_deadline(&mut self, deadline: tokio::time::Instant) {
@@ -119,9 +134,14 @@ impl fmt::Debug for CallContext {
 /// Whether `value` is a `traceparent` of version 00 (W3C Trace Context, 2021) with ids that are not all zero.
 pub fn is_traceparent(value: &str) -> bool {
     let parts: Vec<&str> = value.split('-').collect();
-    let [version, trace, span, flags] = parts.as_slice() else { return false };
+    let [version, trace, span, flags] = parts.as_slice() else {
+        return false;
+    };
     let is_hex = |text: &str, length: usize| {
-        text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+        text.len() == length
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
     };
     let is_set = |text: &str| text.bytes().any(|byte| byte != b'0');
     *version == "00" && is_hex(trace, 32) && is_set(trace) && is_hex(span, 16) && is_set(span) && is_hex(flags, 2)
@@ -139,7 +159,9 @@ mod tests {
 
     #[test]
     fn traceparents_are_checked() {
-        assert!(is_traceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"));
+        assert!(is_traceparent(
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+        ));
         for value in [
             "",
             "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",

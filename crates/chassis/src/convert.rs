@@ -8,9 +8,9 @@ use crate::violations::Violations;
 /// An action on the wire.
 pub fn action_to_proto(action: &Action) -> wire::Action {
     let operation = match &action.operation {
-        Operation::Instruction { instruction } => {
-            wire::action::Operation::Instruction(wire::Instruction { text: instruction.clone() })
-        }
+        Operation::Instruction { instruction } => wire::action::Operation::Instruction(wire::Instruction {
+            text: instruction.clone(),
+        }),
         Operation::ToolCall { tool, arguments_json } => wire::action::Operation::ToolCall(wire::ToolCall {
             tool: tool.clone(),
             arguments_json: arguments_json.clone(),
@@ -35,15 +35,19 @@ pub fn action_from_proto(violations: &mut Violations, field: &str, message: Opti
     };
     let run = message.run_id.parse::<RunId>();
     if run.is_err() {
-        violations.add(format!("{field}.run_id"), "must be 32 lowercase hexadecimal digits, not all zero");
+        violations.add(
+            format!("{field}.run_id"),
+            "must be 32 lowercase hexadecimal digits, not all zero",
+        );
     }
     let operation = match message.operation {
-        Some(wire::action::Operation::Instruction(instruction)) => {
-            Some(Operation::Instruction { instruction: instruction.text })
-        }
-        Some(wire::action::Operation::ToolCall(call)) => {
-            Some(Operation::ToolCall { tool: call.tool, arguments_json: call.arguments_json })
-        }
+        Some(wire::action::Operation::Instruction(instruction)) => Some(Operation::Instruction {
+            instruction: instruction.text,
+        }),
+        Some(wire::action::Operation::ToolCall(call)) => Some(Operation::ToolCall {
+            tool: call.tool,
+            arguments_json: call.arguments_json,
+        }),
         None => {
             violations.add(format!("{field}.operation"), "needs an `instruction` or a `tool_call`");
             None
@@ -61,7 +65,10 @@ pub fn action_from_proto(violations: &mut Violations, field: &str, message: Opti
     let found = action.validate();
     let valid = found.is_empty();
     for violation in found {
-        violations.add(format!("{field}.{}", wire_field(violation.field)), violation.description);
+        violations.add(
+            format!("{field}.{}", wire_field(violation.field)),
+            violation.description,
+        );
     }
     valid.then_some(action)
 }

@@ -57,6 +57,11 @@ pub trait Fault: Error {
 
 const INTERNAL_MESSAGE: &str = "internal error; the service's log has the cause under this request id";
 
+/// Longest message of a status, and longest value of its metadata, in bytes. They travel in headers, of which clients
+/// take no more than 8 or 16 KiB: one that says more would break the connection for everybody on it.
+const MAX_MESSAGE_BYTES: usize = 1024;
+const MAX_METADATA_BYTES: usize = 256;
+
 /// How `fault` looks on the wire.
 pub fn to_status(fault: &impl Fault) -> Status {
     let message = if fault.code() == Code::Internal {
@@ -66,12 +71,19 @@ pub fn to_status(fault: &impl Fault) -> Status {
         fault.to_string()
     };
     let mut details = ErrorDetails::new();
-    let metadata = fault.metadata().into_iter().map(|(key, value)| (key.to_owned(), value));
-    details.set_error_info(wire_reason(fault.reason()), fault.domain(), metadata.collect::<std::collections::HashMap<_, _>>());
+    let metadata = fault
+        .metadata()
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), clipped(value, MAX_METADATA_BYTES)));
+    details.set_error_info(
+        wire_reason(fault.reason()),
+        fault.domain(),
+        metadata.collect::<std::collections::HashMap<_, _>>(),
+    );
     if let Some(delay) = fault.retry_after() {
         details.set_retry_info(Some(delay));
     }
-    Status::with_error_details(fault.code().into(), message, details)
+    Status::with_error_details(fault.code().into(), clipped(message, MAX_MESSAGE_BYTES), details)
 }
 
 /// A status with one reason and nothing else to say.
@@ -88,9 +100,9 @@ pub fn status_with<const N: usize>(
     metadata: [(&str, &str); N],
 ) -> Status {
     let mut details = ErrorDetails::new();
-    let metadata = metadata.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let metadata = metadata.map(|(key, value)| (key.to_owned(), clipped(value.to_owned(), MAX_METADATA_BYTES)));
     details.set_error_info(wire_reason(reason), domain, std::collections::HashMap::from(metadata));
-    Status::with_error_details(code.into(), message, details)
+    Status::with_error_details(code.into(), clipped(message.into(), MAX_MESSAGE_BYTES), details)
 }
 
 /// What a caller is told when another part answered `status`: a refusal passes with its details; anything that means the
@@ -142,6 +154,15 @@ fn wire_reason(reason: ErrorReason) -> &'static str {
     name.strip_prefix(REASON_PREFIX).unwrap_or(name)
 }
 
+/// At most `max` bytes of `text`, with a mark where it was cut.
+pub(crate) fn clipped(mut text: String, max: usize) -> String {
+    if text.len() > max {
+        text.truncate(text.floor_char_boundary(max));
+        text.push('…');
+    }
+    text
+}
+
 fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -179,11 +200,30 @@ mod tests {
 
     #[test]
     fn a_status_carries_its_reason_without_the_prefix() {
-        let status = status("approval.countersign", Code::Aborted, ErrorReason::StaleEtag, "it changed");
+        let status = status(
+            "approval.countersign",
+            Code::Aborted,
+            ErrorReason::StaleEtag,
+            "it changed",
+        );
         let info = status.get_details_error_info().unwrap();
         assert_eq!(info.reason, "STALE_ETAG");
         assert_eq!(reason_of(&status), Some(ErrorReason::StaleEtag));
         assert_eq!(status.code(), tonic::Code::Aborted);
+    }
+
+    #[test]
+    fn what_a_status_says_fits_into_headers() {
+        let long = "ä".repeat(10_000);
+        let status = status_with(
+            "approval.countersign",
+            Code::NotFound,
+            ErrorReason::RunNotFound,
+            &*long,
+            [("run", &long)],
+        );
+        assert!(status.message().len() < 1_100 && status.message().ends_with("ä…"));
+        assert!(status.details().len() < 1_600);
     }
 
     #[test]
@@ -195,7 +235,12 @@ mod tests {
 
     #[test]
     fn a_refusal_of_another_part_passes() {
-        let refusal = super::status("trace.countersign", Code::AlreadyExists, ErrorReason::EventConflict, "other bytes");
+        let refusal = super::status(
+            "trace.countersign",
+            Code::AlreadyExists,
+            ErrorReason::EventConflict,
+            "other bytes",
+        );
         assert_eq!(relay(PartName::Trace, refusal).code(), tonic::Code::AlreadyExists);
     }
 }

@@ -17,7 +17,10 @@ pub fn parse(violations: &mut Violations, field_name: &str, text: &str, allowed:
         Ok(terms) => {
             for term in terms.iter().filter(|term| !allowed.contains(&term.field.as_str())) {
                 let known = allowed.join("`, `");
-                violations.add(field_name, format!("has no field `{}`; known are `{known}`", term.field));
+                violations.add(
+                    field_name,
+                    format!("has no field `{}`; known are `{known}`", term.field),
+                );
             }
             terms
         }
@@ -38,7 +41,9 @@ fn terms(text: &str) -> Result<Vec<Term>, String> {
         if rest.is_empty() {
             break;
         }
-        let word = rest.split_once(char::is_whitespace).filter(|(word, _)| word.eq_ignore_ascii_case("and"));
+        let word = rest
+            .split_once(char::is_whitespace)
+            .filter(|(word, _)| word.eq_ignore_ascii_case("and"));
         let Some((_, after)) = word else {
             return Err(format!("expected `AND` before `{rest}`"));
         };
@@ -59,7 +64,13 @@ fn term(text: &str) -> Result<(Term, &str), String> {
         return Err(format!("`{field}` is no field name"));
     }
     let (value, rest) = value(rest.trim_start())?;
-    Ok((Term { field: field.to_owned(), value }, rest))
+    Ok((
+        Term {
+            field: field.to_owned(),
+            value,
+        },
+        rest,
+    ))
 }
 
 fn value(text: &str) -> Result<(String, &str), String> {
@@ -97,14 +108,25 @@ mod tests {
 
     #[test]
     fn terms_are_joined_by_and() {
-        let expected = vec![("state".into(), "PENDING".into()), ("requester".into(), "o\"hara AND x".into())];
+        let expected = vec![
+            ("state".into(), "PENDING".into()),
+            ("requester".into(), "o\"hara AND x".into()),
+        ];
         assert_eq!(read(r#"state = PENDING AND requester="o\"hara AND x""#), Ok(expected));
         assert_eq!(read("  "), Ok(vec![]));
     }
 
     #[test]
     fn nonsense_is_refused() {
-        for text in ["state", "= x", "state = ", "a = b c = d", "a = b AND", "a = \"b", "A = b"] {
+        for text in [
+            "state",
+            "= x",
+            "state = ",
+            "a = b c = d",
+            "a = b AND",
+            "a = \"b",
+            "A = b",
+        ] {
             assert!(read(text).is_err(), "{text}");
         }
     }

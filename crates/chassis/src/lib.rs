@@ -5,7 +5,7 @@
 //! part can be served on a socket ([`Part::serve`]) or called in the same process ([`Node::local`]); every call passes the
 //! same layers either way.
 //!
-//! - who is calling: [`auth`]; what travels along: [`context`]; how parts call each other: [`link`]
+//! - who is calling: [`auth`]; whose signatures hold: [`pinned`]; what travels along: [`context`]; how parts call each other: [`link`]
 //! - errors: [`fault`], [`violations`]; lists: [`page`], [`filter`]
 //! - time and randomness: [`clock`], [`ids`]; names in records: [`semconv`]
 
@@ -22,6 +22,7 @@ pub mod link;
 pub mod node;
 pub mod page;
 pub mod part;
+pub mod pinned;
 pub mod run;
 pub mod secret;
 pub mod semconv;
@@ -39,6 +40,7 @@ pub use ids::{Ids, SequentialIds, SystemIds};
 pub use link::Link;
 pub use node::Node;
 pub use part::PartName;
+pub use pinned::{KeySetError, PinnedVerifier};
 pub use run::run;
 pub use server::{Part, PartBuilder, PartService};
 pub use violations::Violations;

@@ -43,11 +43,19 @@ impl Link {
             .http2_keep_alive_interval(KEEP_ALIVE)
             .keep_alive_while_idle(true)
             .connect_lazy();
-        Ok(Self { target, credential, transport: Transport::Remote(channel) })
+        Ok(Self {
+            target,
+            credential,
+            transport: Transport::Remote(channel),
+        })
     }
 
     pub(crate) const fn local(target: PartName, routes: Routes, credential: Option<Arc<Credential>>) -> Self {
-        Self { target, credential, transport: Transport::Local(routes) }
+        Self {
+            target,
+            credential,
+            transport: Transport::Local(routes),
+        }
     }
 
     /// The part at the other end.
@@ -66,8 +74,12 @@ impl Link {
     }
 
     fn authorize(&self, request: &mut http::Request<Body>) -> Result<(), BoxError> {
-        let Some(credential) = &self.credential else { return Ok(()) };
-        request.headers_mut().insert(AUTHORIZATION, credential.authorization(self.target)?);
+        let Some(credential) = &self.credential else {
+            return Ok(());
+        };
+        request
+            .headers_mut()
+            .insert(AUTHORIZATION, credential.authorization(self.target)?);
         Ok(())
     }
 }
@@ -78,7 +90,10 @@ impl fmt::Debug for Link {
             Transport::Remote(_) => "remote",
             Transport::Local(_) => "local",
         };
-        f.debug_struct("Link").field("target", &self.target).field("transport", &transport).finish_non_exhaustive()
+        f.debug_struct("Link")
+            .field("target", &self.target)
+            .field("transport", &transport)
+            .finish_non_exhaustive()
     }
 }
 

@@ -51,7 +51,10 @@ impl Node {
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Ids>,
     ) -> Result<Self, NodeConfigError> {
-        let trust = config.trust_file.as_deref().map_or_else(|| Ok(Trust::nobody()), Trust::load)?;
+        let trust = config
+            .trust_file
+            .as_deref()
+            .map_or_else(|| Ok(Trust::nobody()), Trust::load)?;
         let verifier = Verifier::new(part, Arc::clone(&clock), trust, config.trust_file.clone());
         let credential = config.credential(part, &clock)?.map(Arc::new);
         let inner = Inner {
@@ -125,6 +128,8 @@ impl Node {
 
 impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Node").field("part", &self.inner.part).finish_non_exhaustive()
+        f.debug_struct("Node")
+            .field("part", &self.inner.part)
+            .finish_non_exhaustive()
     }
 }

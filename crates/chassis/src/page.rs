@@ -67,7 +67,10 @@ mod tests {
     #[test]
     fn tokens_belong_to_their_listing() {
         let token = encode("ListTraces|risk = RED|alice", "42");
-        assert_eq!(decode("d", "ListTraces|risk = RED|alice", &token).unwrap().as_deref(), Some("42"));
+        assert_eq!(
+            decode("d", "ListTraces|risk = RED|alice", &token).unwrap().as_deref(),
+            Some("42")
+        );
         assert!(decode("d", "ListTraces||alice", &token).is_err());
         assert!(decode("d", "ListTraces||alice", "!").is_err());
         assert_eq!(decode("d", "any", "").unwrap(), None);

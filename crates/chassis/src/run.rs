@@ -42,7 +42,11 @@ where
             Err(error) => fail(error.as_ref()),
         },
         Err(error) => {
-            let code = if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
+            let code = if error.use_stderr() {
+                ExitCode::from(USAGE)
+            } else {
+                ExitCode::SUCCESS
+            };
             error.print().map_or(ExitCode::from(FAILURE), |()| code)
         }
     }
@@ -112,7 +116,9 @@ where
 
 async fn bind(part: PartName, config: &NodeConfig) -> Result<TcpListener, BoxError> {
     let address = config.listen_address(part);
-    TcpListener::bind(address).await.map_err(|error| format!("listen on {address}: {error}").into())
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| format!("listen on {address}: {error}").into())
 }
 
 fn fail(error: &(dyn std::error::Error + 'static)) -> ExitCode {
@@ -132,7 +138,10 @@ fn print_config(command: &Command, matches: &ArgMatches) -> ExitCode {
     let mut out = std::io::stdout().lock();
     for argument in command.get_arguments() {
         let id = argument.get_id().as_str();
-        let (Some(long), Ok(Some(source))) = (argument.get_long(), matches.try_contains_id(id).map(|_| matches.value_source(id))) else {
+        let (Some(long), Ok(Some(source))) = (
+            argument.get_long(),
+            matches.try_contains_id(id).map(|_| matches.value_source(id)),
+        ) else {
             continue;
         };
         let values: Vec<String> = matches
@@ -152,7 +161,10 @@ fn print_config(command: &Command, matches: &ArgMatches) -> ExitCode {
 }
 
 fn redact(value: &str) -> String {
-    match value.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.split_once('@')?.1))) {
+    match value
+        .split_once("://")
+        .and_then(|(scheme, rest)| Some((scheme, rest.split_once('@')?.1)))
+    {
         Some((scheme, host)) => format!("{scheme}://…@{host}"),
         None => value.to_owned(),
     }

@@ -28,6 +28,9 @@ type ReadyCheck = Box<dyn Fn() -> Pin<Box<dyn Future<Output = bool> + Send>> + S
 /// A part's whole tower service, layers included.
 pub type PartService = Routes;
 
+/// Longest headers of a call: they hold two tokens of the greatest length, and more. Longer ones never reach a part.
+const MAX_HEADER_BYTES: u32 = 40 * 1024;
+
 /// How often trusted keys are read again.
 const TRUST_RELOAD_INTERVAL: Duration = Duration::from_secs(30);
 
@@ -66,7 +69,9 @@ impl Part {
 
     /// Starts the background tasks and health checks; once, however often it is called.
     pub async fn start(&self) {
-        let Some(pending) = self.pending.lock().await.take() else { return };
+        let Some(pending) = self.pending.lock().await.take() else {
+            return;
+        };
         let shutdown = self.node.shutdown();
         for (name, background) in pending.background {
             let task = background(shutdown.clone());
@@ -76,7 +81,9 @@ impl Part {
             });
         }
         let health = Arc::clone(&self.health);
-        self.node.tasks().spawn(health.run(pending.checks, pending.watched, shutdown.clone()));
+        self.node
+            .tasks()
+            .spawn(health.run(pending.checks, pending.watched, shutdown.clone()));
         self.node.tasks().spawn(reload_trust(self.node.clone(), shutdown));
     }
 
@@ -90,6 +97,7 @@ impl Part {
         let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
         let server = Server::builder()
             .max_concurrent_streams(Some(config.max_streams))
+            .http2_max_header_list_size(MAX_HEADER_BYTES)
             .http2_keepalive_interval(Some(Duration::from_secs(30)))
             .add_routes(self.routes.clone())
             .serve_with_incoming_shutdown(incoming, closing.clone().cancelled_owned());
@@ -113,17 +121,23 @@ impl Part {
             result
         };
         // Bounded: a connection that never speaks keeps the server from returning (hyperium/hyper#4170).
-        let drained = tokio::time::timeout(config.grace_period, drained).await.unwrap_or_else(|_| {
-            tracing::warn!(part = %self.name(), "calls or tasks were still under way when the grace period ended");
-            Ok(())
-        });
-        self.node.failure().map_or(drained, |reason| Err(io::Error::other(reason)))
+        let drained = tokio::time::timeout(config.grace_period, drained)
+            .await
+            .unwrap_or_else(|_| {
+                tracing::warn!(part = %self.name(), "calls or tasks were still under way when the grace period ended");
+                Ok(())
+            });
+        self.node
+            .failure()
+            .map_or(drained, |reason| Err(io::Error::other(reason)))
     }
 }
 
 impl fmt::Debug for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Part").field("name", &self.name()).finish_non_exhaustive()
+        f.debug_struct("Part")
+            .field("name", &self.name())
+            .finish_non_exhaustive()
     }
 }
 

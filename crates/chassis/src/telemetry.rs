@@ -14,7 +14,9 @@ pub fn init(format: LogFormat, filter: &str) -> Result<(), crate::BoxError> {
     let registry = tracing_subscriber::registry().with(EnvFilter::try_new(filter)?);
     let lines = fmt::layer().with_writer(std::io::stderr);
     match format {
-        LogFormat::Text => registry.with(lines.with_ansi(std::io::stderr().is_terminal())).try_init()?,
+        LogFormat::Text => registry
+            .with(lines.with_ansi(std::io::stderr().is_terminal()))
+            .try_init()?,
         LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init()?,
     }
     log_panics();

@@ -14,8 +14,12 @@ pub fn to_proto(time: SystemTime) -> Timestamp {
 
 /// The time that a protobuf timestamp names; `None` when it is out of range or before 1970.
 pub fn from_proto(timestamp: &Timestamp) -> Option<SystemTime> {
-    let seconds = u64::try_from(timestamp.seconds).ok().filter(|seconds| *seconds <= LAST_SECOND)?;
-    let nanos = u32::try_from(timestamp.nanos).ok().filter(|nanos| *nanos < 1_000_000_000)?;
+    let seconds = u64::try_from(timestamp.seconds)
+        .ok()
+        .filter(|seconds| *seconds <= LAST_SECOND)?;
+    let nanos = u32::try_from(timestamp.nanos)
+        .ok()
+        .filter(|nanos| *nanos < 1_000_000_000)?;
     UNIX_EPOCH.checked_add(Duration::new(seconds, nanos))
 }
 
@@ -42,7 +46,9 @@ pub fn duration_to_proto(duration: Duration) -> prost_types::Duration {
 /// The duration that a protobuf duration names; `None` when it is negative or malformed.
 pub fn duration_from_proto(duration: &prost_types::Duration) -> Option<Duration> {
     let seconds = u64::try_from(duration.seconds).ok()?;
-    let nanos = u32::try_from(duration.nanos).ok().filter(|nanos| *nanos < 1_000_000_000)?;
+    let nanos = u32::try_from(duration.nanos)
+        .ok()
+        .filter(|nanos| *nanos < 1_000_000_000)?;
     Some(Duration::new(seconds, nanos))
 }
 
@@ -62,7 +68,19 @@ mod tests {
     fn malformed_times_are_none() {
         assert_eq!(from_proto(&Timestamp { seconds: -1, nanos: 0 }), None);
         assert_eq!(from_proto(&Timestamp { seconds: 1, nanos: -1 }), None);
-        assert_eq!(from_proto(&Timestamp { seconds: i64::MAX, nanos: 0 }), None);
-        assert_eq!(duration_from_proto(&prost_types::Duration { seconds: 0, nanos: 1_000_000_000 }), None);
+        assert_eq!(
+            from_proto(&Timestamp {
+                seconds: i64::MAX,
+                nanos: 0
+            }),
+            None
+        );
+        assert_eq!(
+            duration_from_proto(&prost_types::Duration {
+                seconds: 0,
+                nanos: 1_000_000_000
+            }),
+            None
+        );
     }
 }

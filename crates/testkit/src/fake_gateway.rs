@@ -77,6 +77,9 @@ pub struct FakeGateway {
 #[derive(Debug)]
 struct Shared {
     script: Mutex<Script>,
+    /// Whether it is to be reached, and whether it is.
+    wanted: watch::Sender<bool>,
+    reachable: watch::Sender<bool>,
     executions: watch::Sender<usize>,
     disconnects: watch::Sender<usize>,
     released: watch::Sender<usize>,
@@ -125,6 +128,8 @@ impl FakeGateway {
         };
         let shared = Arc::new(Shared {
             script: Mutex::new(script),
+            wanted: watch::Sender::new(true),
+            reachable: watch::Sender::new(true),
             executions: watch::Sender::new(0),
             disconnects: watch::Sender::new(0),
             released: watch::Sender::new(0),
@@ -162,6 +167,18 @@ impl FakeGateway {
     /// What `/readyz` says from now on.
     pub fn set_ready(&self, ready: bool) {
         self.shared.script().ready = ready;
+    }
+
+    /// Closes its port and all connections, or opens the port again; done when it returns.
+    pub async fn set_reachable(&self, reachable: bool) {
+        self.shared.wanted.send_replace(reachable);
+        // The sender lives as long as the gateway, so waiting ends only by the change.
+        self.shared
+            .reachable
+            .subscribe()
+            .wait_for(|now| *now == reachable)
+            .await
+            .ok();
     }
 
     /// Keeps no request from now on; for benchmarks, which send many.
@@ -215,10 +232,32 @@ impl Shared {
     }
 }
 
+/// Serves while it is to be reached, on the same port again and again.
 async fn serve(listener: TcpListener, shared: Arc<Shared>) {
+    let Ok(address) = listener.local_addr() else { return };
+    let mut wanted = shared.wanted.subscribe();
+    let mut listener = Some(listener);
+    loop {
+        let open = match listener.take() {
+            Some(open) => open,
+            None => TcpListener::bind(address).await.unwrap(),
+        };
+        shared.reachable.send_replace(true);
+        tokio::select! {
+            () = accept(open, &shared) => return,
+            _ = wanted.wait_for(|wanted| !wanted) => {}
+        }
+        shared.reachable.send_replace(false);
+        if wanted.wait_for(|wanted| *wanted).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn accept(listener: TcpListener, shared: &Arc<Shared>) {
     let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
-        let shared = Arc::clone(&shared);
+        let shared = Arc::clone(shared);
         connections.spawn(async move { converse(stream, &shared).await.ok() });
         while connections.try_join_next().is_some() {}
     }

@@ -21,7 +21,7 @@ use crate::{
 pub const PARTS: [PartName; 5] =
     [PartName::Trace, PartName::Classifier, PartName::Approval, PartName::Executor, PartName::Orchestrator];
 
-const READY_WITHIN: Duration = Duration::from_secs(60);
+const READY_WITHIN: Duration = Duration::from_mins(1);
 const START_ATTEMPTS: usize = 5;
 
 /// Where the gateway is, and the file with its token.
@@ -56,8 +56,8 @@ pub struct Fleet {
 impl FleetOptions {
     /// Sets an environment variable of one part.
     #[must_use]
-    pub fn set(mut self, part: PartName, variable: &str, value: impl ToString) -> Self {
-        self.extra.entry(part).or_default().push((variable.to_owned(), value.to_string()));
+    pub fn set(mut self, part: PartName, variable: &str, value: &str) -> Self {
+        self.extra.entry(part).or_default().push((variable.to_owned(), value.to_owned()));
         self
     }
 }
@@ -209,8 +209,8 @@ impl Fleet {
                     .env("COUNTERSIGN_EXECUTOR_TRACE_URL", self.url(PartName::Trace))
                     .env("COUNTERSIGN_EXECUTOR_GATEWAY_URL", &self.gateway.url)
                     .env("COUNTERSIGN_EXECUTOR_GATEWAY_TOKEN_FILE", &self.gateway.token_file)
-                    .env("COUNTERSIGN_EXECUTOR_WARRANT_KEYS_FILE", key("warrant.jwks.json"))
-                    .env("COUNTERSIGN_EXECUTOR_VERDICT_KEYS_FILE", key("verdict.jwks.json"));
+                    .env("COUNTERSIGN_EXECUTOR_WARRANT_KEY_SET_FILE", key("warrant.jwks.json"))
+                    .env("COUNTERSIGN_EXECUTOR_VERDICT_KEY_SET_FILE", key("verdict.jwks.json"));
             }
             PartName::Orchestrator => {
                 for peer in [PartName::Classifier, PartName::Approval, PartName::Executor, PartName::Trace] {

@@ -82,25 +82,82 @@ pub struct Violation {
 
 /// Everything that is looked at.
 pub const PREDICATES: [Predicate; 19] = [
-    Predicate { ids: "TR-1", find: told::receipts_are_kept },
-    Predicate { ids: "TR-2", find: log::chains_verify },
-    Predicate { ids: "TR-3", find: log::events_stand_once },
-    Predicate { ids: "TR-5", find: log::order_holds },
-    Predicate { ids: "TR-7", find: log::closings_count },
-    Predicate { ids: "TR-12", find: log::producers_keep_to_their_types },
-    Predicate { ids: "AP-1", find: execution::one_effect_at_most },
-    Predicate { ids: "AP-2", find: execution::amber_has_its_quorum },
-    Predicate { ids: "AP-3", find: execution::one_digest_throughout },
-    Predicate { ids: "AP-4, AP-5", find: execution::withdrawn_means_no_effect },
-    Predicate { ids: "AP-6", find: told::terminal_states_stay },
-    Predicate { ids: "AP-7", find: told::decisions_are_recorded },
-    Predicate { ids: "AP-8", find: execution::red_is_never_granted },
-    Predicate { ids: "AP-9", find: execution::modes_agree },
-    Predicate { ids: "EX-1, EX-3", find: execution::effects_are_covered },
-    Predicate { ids: "EX-2", find: execution::warrants_are_spent_once },
-    Predicate { ids: "EX-5", find: execution::outcomes_are_honest },
-    Predicate { ids: "EX-7", find: execution::sessions_keep_to_their_owner },
-    Predicate { ids: "AU-6", find: execution::requesters_decide_nothing },
+    Predicate {
+        ids: "TR-1",
+        find: told::receipts_are_kept,
+    },
+    Predicate {
+        ids: "TR-2",
+        find: log::chains_verify,
+    },
+    Predicate {
+        ids: "TR-3",
+        find: log::events_stand_once,
+    },
+    Predicate {
+        ids: "TR-5",
+        find: log::order_holds,
+    },
+    Predicate {
+        ids: "TR-7",
+        find: log::closings_count,
+    },
+    Predicate {
+        ids: "TR-12",
+        find: log::producers_keep_to_their_types,
+    },
+    Predicate {
+        ids: "AP-1",
+        find: execution::one_effect_at_most,
+    },
+    Predicate {
+        ids: "AP-2",
+        find: execution::amber_has_its_quorum,
+    },
+    Predicate {
+        ids: "AP-3",
+        find: execution::one_digest_throughout,
+    },
+    Predicate {
+        ids: "AP-4, AP-5",
+        find: execution::withdrawn_means_no_effect,
+    },
+    Predicate {
+        ids: "AP-6",
+        find: told::terminal_states_stay,
+    },
+    Predicate {
+        ids: "AP-7",
+        find: told::decisions_are_recorded,
+    },
+    Predicate {
+        ids: "AP-8",
+        find: execution::red_is_never_granted,
+    },
+    Predicate {
+        ids: "AP-9",
+        find: execution::modes_agree,
+    },
+    Predicate {
+        ids: "EX-1, EX-3",
+        find: execution::effects_are_covered,
+    },
+    Predicate {
+        ids: "EX-2",
+        find: execution::warrants_are_spent_once,
+    },
+    Predicate {
+        ids: "EX-5",
+        find: execution::outcomes_are_honest,
+    },
+    Predicate {
+        ids: "EX-7",
+        find: execution::sessions_keep_to_their_owner,
+    },
+    Predicate {
+        ids: "AU-6",
+        find: execution::requesters_decide_nothing,
+    },
 ];
 
 // === impl History ===
@@ -114,7 +171,10 @@ impl History {
         };
         let judge = |predicate: Predicate| {
             let found = (predicate.find)(&evidence).into_iter();
-            found.map(move |what| Violation { ids: predicate.ids, what })
+            found.map(move |what| Violation {
+                ids: predicate.ids,
+                what,
+            })
         };
         PREDICATES.into_iter().flat_map(judge).collect()
     }

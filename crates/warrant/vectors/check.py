@@ -28,7 +28,7 @@ def approval(run):
 def check_run(vector):
     who = [vector[name] for name in ("tenant", "issuer", "subject", "request_id")]
     run = sha256_of_parts(b"countersign/run/v1", who)[:16]
-    session = sha256_of_parts(b"", [vector["tenant"], vector["subject"], run.hex()])
+    session = sha256_of_parts(b"", [vector["tenant"], vector["issuer"], vector["subject"], run.hex()])
     assert vector["run"] == run.hex(), vector
     assert vector["approval"] == approval(run), vector
     assert vector["session_key"] == "agent:main:cs-" + session.hex(), vector

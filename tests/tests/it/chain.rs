@@ -77,7 +77,7 @@ async fn follow(person: &Person, reference: &Reference) -> (Run, String) {
 
 async fn submit_and_grant(asks: &Person, decides: &Person, reference: &Reference) -> (Run, String) {
     let followed = follow(asks, reference);
-    let decided = async {
+    let deciding = async {
         let request = ListApprovalsRequest { filter: "state = PENDING".to_owned(), ..Default::default() };
         let approval = eventually("an approval is pending", async || {
             let page = decides.approvals().list_approvals(request.clone()).await.unwrap().into_inner();
@@ -93,7 +93,7 @@ async fn submit_and_grant(asks: &Person, decides: &Person, reference: &Reference
         };
         decides.approvals().grant_approval(grant).await.unwrap();
     };
-    let (followed, ()) = tokio::join!(followed, decided);
+    let (followed, ()) = tokio::join!(followed, deciding);
     followed
 }
 

@@ -35,7 +35,11 @@ struct BytesCodec;
 pub(crate) fn rpcs() -> Vec<Rpc> {
     let descriptors = FileDescriptorSet::decode(proto::FILE_DESCRIPTOR_SET).unwrap();
     let mut rpcs = Vec::new();
-    for file in descriptors.file.iter().filter(|file| file.package().starts_with("countersign.")) {
+    for file in descriptors
+        .file
+        .iter()
+        .filter(|file| file.package().starts_with("countersign."))
+    {
         for service in &file.service {
             rpcs.extend(service.method.iter().map(|method| Rpc {
                 name: format!("{}/{}", service.name(), method.name()),
@@ -48,7 +52,10 @@ pub(crate) fn rpcs() -> Vec<Rpc> {
 
 /// The RPC of this name.
 pub(crate) fn rpc(name: &str) -> Rpc {
-    rpcs().into_iter().find(|rpc| rpc.name == name).unwrap_or_else(|| panic!("there is no {name}"))
+    rpcs()
+        .into_iter()
+        .find(|rpc| rpc.name == name)
+        .unwrap_or_else(|| panic!("there is no {name}"))
 }
 
 /// Calls the RPC at the part that serves it, with an empty message.
@@ -58,21 +65,33 @@ pub(crate) async fn call(channels: &Channels, rpc: &Rpc, tokens: &Tokens) -> Res
 
 /// Calls the RPC at this channel's part, whichever that is, with an empty message.
 pub(crate) async fn call_at(channel: Channel, rpc: &Rpc, tokens: &Tokens) -> Result<(), Status> {
-    send_at(channel, rpc, tokens, Vec::new()).await
+    call_path(channel, &rpc.path(), tokens).await
+}
+
+/// Calls whatever this path is, with an empty message.
+pub(crate) async fn call_path(channel: Channel, path: &str, tokens: &Tokens) -> Result<(), Status> {
+    send_at(channel, path, tokens, Vec::new()).await
 }
 
 /// Calls the RPC at the part that serves it, with these bytes for a message, and waits until it begins to answer.
 pub(crate) async fn send(channels: &Channels, rpc: &Rpc, tokens: &Tokens, message: Vec<u8>) -> Result<(), Status> {
-    send_at(channels.to(rpc.part()), rpc, tokens, message).await
+    send_at(channels.to(rpc.part()), &rpc.path(), tokens, message).await
 }
 
-async fn send_at(channel: Channel, rpc: &Rpc, tokens: &Tokens, message: Vec<u8>) -> Result<(), Status> {
+async fn send_at(channel: Channel, path: &str, tokens: &Tokens, message: Vec<u8>) -> Result<(), Status> {
     // A stream is what all answers can be read as.
     let mut client = Grpc::new(InterceptedService::new(channel, tokens.clone()));
-    client.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
+    client
+        .ready()
+        .await
+        .map_err(|error| Status::unavailable(error.to_string()))?;
     let mut request = Request::new(message);
     request.set_timeout(TIMEOUT);
-    client.server_streaming(request, rpc.path().parse().unwrap(), BytesCodec).await.map(drop)
+    let mut answer = client
+        .server_streaming(request, path.parse().unwrap(), BytesCodec)
+        .await?
+        .into_inner();
+    answer.message().await.map(drop)
 }
 
 // === impl Rpc ===
@@ -90,7 +109,8 @@ impl Rpc {
         }
     }
 
-    fn path(&self) -> String {
+    /// Such as `/countersign.trace.v1.TraceService/GetTrace`.
+    pub(crate) fn path(&self) -> String {
         format!("/{}.{}", self.package, self.name)
     }
 }

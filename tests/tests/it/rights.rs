@@ -80,11 +80,16 @@ const GROUPS: [&[&str]; 4] = [&[], &["approvers"], &["operators"], &["auditors"]
 /// Somebody who calls; the token of a part depends on whom it calls.
 type Caller = (String, Box<dyn Fn(PartName) -> Tokens>);
 
+/// Makes a person's token.
+type TokenOf = fn(&Identity) -> String;
+
 /// Everybody, in the order of the columns.
 fn callers() -> Vec<Caller> {
     let mut callers: Vec<Caller> = vec![("nobody".to_owned(), Box::new(|_| Tokens::none()))];
-    let tokens: [(&str, fn(&Identity) -> String); 2] =
-        [("asks", Identity::governance_token), ("decides", Identity::approval_token)];
+    let tokens: [(&str, TokenOf); 2] = [
+        ("asks", Identity::governance_token),
+        ("decides", Identity::approval_token),
+    ];
     for (what, token) in tokens {
         for groups in GROUPS {
             let tokens = Tokens::bearer(&token(&Identity::named("eve").in_groups(groups)));
@@ -124,7 +129,8 @@ async fn lets_in(sandbox: &Sandbox, rpc: &Rpc, tokens: &Tokens) -> bool {
     match raw::call(sandbox.channels(), rpc, tokens).await {
         Ok(()) => true,
         Err(status) => {
-            let reason = reason_of(&status).unwrap_or_else(|| panic!("{}: an error without a reason: {status:?}", rpc.name));
+            let reason =
+                reason_of(&status).unwrap_or_else(|| panic!("{}: an error without a reason: {status:?}", rpc.name));
             let refused = REFUSALS.contains(&reason);
             let says_so = matches!(status.code(), Code::Unauthenticated | Code::PermissionDenied);
             assert_eq!(refused, says_so, "{}: {status:?}", rpc.name);
@@ -140,7 +146,9 @@ async fn everybody_may_call_exactly_what_the_table_says() {
     let (matrix, callers) = (matrix(), callers());
     let mut wrong = Vec::new();
     for rpc in raw::rpcs() {
-        let row = matrix.get(rpc.name.as_str()).unwrap_or_else(|| panic!("{} is not in the table", rpc.name));
+        let row = matrix
+            .get(rpc.name.as_str())
+            .unwrap_or_else(|| panic!("{} is not in the table", rpc.name));
         assert_eq!(row.len(), callers.len(), "{}: columns", rpc.name);
         for ((caller, tokens), expected) in callers.iter().zip(row) {
             let actual = lets_in(&sandbox, &rpc, &tokens(rpc.part())).await;
@@ -150,14 +158,22 @@ async fn everybody_may_call_exactly_what_the_table_says() {
         }
     }
     assert_eq!(wrong, [] as [String; 0]);
-    assert_eq!(matrix.len(), raw::rpcs().len(), "the table has rows for RPCs that are not in the contract");
+    assert_eq!(
+        matrix.len(),
+        raw::rpcs().len(),
+        "the table has rows for RPCs that are not in the contract"
+    );
     assert_eq!(gateway.gateway.requests(), []);
 }
 
 #[test]
 fn the_shipped_rights_name_the_rpcs_of_the_contract_and_no_others() {
     let rights = chassis::auth::Rights::shipped().unwrap();
-    let mut named: Vec<&str> = rights.iter().filter_map(|(rpc, _)| rpc.rsplit_once('.')).map(|(_, name)| name).collect();
+    let mut named: Vec<&str> = rights
+        .iter()
+        .filter_map(|(rpc, _)| rpc.rsplit_once('.'))
+        .map(|(_, name)| name)
+        .collect();
     let rpcs = raw::rpcs();
     let mut expected: Vec<&str> = rpcs.iter().map(|rpc| rpc.name.as_str()).collect();
     named.sort_unstable();

@@ -63,7 +63,10 @@ impl Deployment {
 
     pub(crate) async fn start_with(options: SandboxOptions) -> Self {
         let gateway = FakeGatewayAndToken::start().await;
-        let options = SandboxOptions { without_orchestrator: true, ..options };
+        let options = SandboxOptions {
+            without_orchestrator: true,
+            ..options
+        };
         let sandbox = Sandbox::start_with(&gateway.address(), options).await;
         Self { gateway, sandbox }
     }
@@ -72,7 +75,10 @@ impl Deployment {
     pub(crate) async fn start_with_clock() -> (Self, Arc<ManualClock>) {
         let clock = still_clock();
         let shared = Arc::clone(&clock) as Arc<dyn Clock>;
-        let options = SandboxOptions { clock: Some(shared), ..SandboxOptions::default() };
+        let options = SandboxOptions {
+            clock: Some(shared),
+            ..SandboxOptions::default()
+        };
         (Self::start_with(options).await, clock)
     }
 
@@ -91,8 +97,14 @@ impl Deployment {
 
     /// The classifier's signed verdict.
     pub(crate) async fn classify(&self, identity: &Identity, action: &Action) -> String {
-        let request = ClassifyActionRequest { action: Some(action_to_proto(action)) };
-        let answer = self.orchestrator_for(identity).classifier().classify_action(request).await;
+        let request = ClassifyActionRequest {
+            action: Some(action_to_proto(action)),
+        };
+        let answer = self
+            .orchestrator_for(identity)
+            .classifier()
+            .classify_action(request)
+            .await;
         answer.unwrap().into_inner().classification.unwrap().verdict_jws
     }
 
@@ -104,7 +116,11 @@ impl Deployment {
         verdict_jws: String,
     ) -> Result<CreateApprovalResponse, Status> {
         let request = create_request(asked, verdict_jws);
-        let created = self.orchestrator_for(identity).approvals().create_approval(request).await;
+        let created = self
+            .orchestrator_for(identity)
+            .approvals()
+            .create_approval(request)
+            .await;
         created.map(tonic::Response::into_inner)
     }
 
@@ -143,7 +159,10 @@ impl Deployment {
     /// Takes whatever there is for dispatch now.
     pub(crate) async fn acquire_all(&self) -> Vec<Dispatch> {
         let service = self.sandbox.service(PartName::Orchestrator);
-        let answer = service.approvals().acquire_approvals(AcquireApprovalsRequest::default()).await;
+        let answer = service
+            .approvals()
+            .acquire_approvals(AcquireApprovalsRequest::default())
+            .await;
         answer.unwrap().into_inner().dispatches
     }
 
@@ -162,7 +181,14 @@ impl Deployment {
     /// The approval as it is now.
     pub(crate) async fn approval(&self, name: &str) -> Approval {
         let request = GetApprovalRequest { name: name.to_owned() };
-        self.bob().approvals().get_approval(request).await.unwrap().into_inner().approval.unwrap()
+        self.bob()
+            .approvals()
+            .get_approval(request)
+            .await
+            .unwrap()
+            .into_inner()
+            .approval
+            .unwrap()
     }
 
     /// How many executions the gateway was asked for.
@@ -185,7 +211,12 @@ impl Asked {
     /// An instruction of this person, as the orchestrator would put it.
     pub(crate) fn by(identity: &Identity, text: &str) -> Self {
         let request_id = fresh_id();
-        let Identity { issuer, subject, tenant, .. } = identity;
+        let Identity {
+            issuer,
+            subject,
+            tenant,
+            ..
+        } = identity;
         let run = RunId::derive(tenant, issuer, subject, &request_id);
         let action = Action {
             run,
@@ -194,7 +225,9 @@ impl Asked {
             requester: subject.clone(),
             agent: "main".to_owned(),
             session: run.to_string(),
-            operation: Operation::Instruction { instruction: text.to_owned() },
+            operation: Operation::Instruction {
+                instruction: text.to_owned(),
+            },
         };
         Self { request_id, action }
     }
@@ -218,7 +251,11 @@ pub(crate) fn create_request(asked: &Asked, verdict_jws: String) -> CreateApprov
 
 /// What an orchestrator sends to have an approval executed.
 pub(crate) fn execution(approval: &Approval, warrant_jws: String) -> ExecuteActionRequest {
-    ExecuteActionRequest { action: approval.action.clone(), verdict_jws: approval.verdict_jws.clone(), warrant_jws }
+    ExecuteActionRequest {
+        action: approval.action.clone(),
+        verdict_jws: approval.verdict_jws.clone(),
+        warrant_jws,
+    }
 }
 
 /// The decision to grant exactly what is seen here.
@@ -244,14 +281,26 @@ pub(crate) fn instruction(text: &str) -> common::action::Operation {
 }
 
 /// It was refused with this code and this reason, and says so exactly once.
-pub(crate) fn assert_refused<T: Debug>(what: &str, result: Result<T, Status>, code: Code, reason: ErrorReason) -> Status {
+pub(crate) fn assert_refused<T: Debug>(
+    what: &str,
+    result: Result<T, Status>,
+    code: Code,
+    reason: ErrorReason,
+) -> Status {
     let status = match result {
         Ok(answer) => panic!("{what}: was not refused: {answer:?}"),
         Err(status) => status,
     };
-    assert_eq!((status.code(), reason_of(&status)), (code, Some(reason)), "{what}: {status:?}");
+    assert_eq!(
+        (status.code(), reason_of(&status)),
+        (code, Some(reason)),
+        "{what}: {status:?}"
+    );
     let details = status.get_error_details_vec();
-    let reasons = details.iter().filter(|detail| matches!(detail, ErrorDetail::ErrorInfo(_))).count();
+    let reasons = details
+        .iter()
+        .filter(|detail| matches!(detail, ErrorDetail::ErrorInfo(_)))
+        .count();
     assert_eq!(reasons, 1, "{what}: {details:?}");
     status
 }

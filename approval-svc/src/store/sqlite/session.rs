@@ -53,6 +53,10 @@ impl Session<'_> {
         &mut self,
         work: impl FnOnce(&mut Self) -> Result<T, ApprovalError>,
     ) -> Result<T, ApprovalError> {
+        if self.connection.is_autocommit() {
+            // SQLite ended the transaction when another request of it failed; a savepoint would begin a new one.
+            return Err(StoreError::Stopped.into());
+        }
         let mark = (self.published.changes.len(), self.published.rows.len());
         self.step("SAVEPOINT step")?;
         let result = work(self);

@@ -59,6 +59,18 @@ async fn files_are_private() {
 }
 
 #[tokio::test]
+async fn a_closed_store_is_one_file() {
+    let harness = Sqlite::new();
+    let store = harness.open(Terms::default()).await;
+    let id = store.create(draft(1, Risk::Green)).await.unwrap().stored.approval.id();
+    store.get(id).await.unwrap();
+    let log = harness.folder.path().join("approvals.sqlite-wal");
+    assert!(log.exists());
+    drop(store);
+    assert!(!log.exists());
+}
+
+#[tokio::test]
 async fn two_processes_cannot_share_a_store() {
     let harness = Sqlite::new();
     let _first = harness.open(Terms::default()).await;
@@ -199,6 +211,37 @@ async fn a_failing_request_fails_alone() {
     let undone = store.get(draft(7, Risk::Green).content.id).await;
     assert!(matches!(undone, Err(ApprovalError::NotFound)));
     assert_eq!(crate::fixture::record_all(&store).await, 4);
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_and_loses_nothing() {
+    let harness = Sqlite::new();
+    let store = harness.open(Terms::default()).await;
+    store.create(draft(0, Risk::Green)).await.unwrap();
+    let limit_pages = |pages: i64| {
+        store.writer.write(move |session| {
+            session
+                .connection
+                .pragma_update(None, "max_page_count", pages)
+                .map_err(StoreError::from)?;
+            Ok(())
+        })
+    };
+    let pages = store.read(|connection| Ok(connection.pragma_query_value(None, "page_count", |row| row.get(0))?));
+    limit_pages(pages.await.unwrap()).await.unwrap();
+    let results = futures_util::future::join_all((1..40).map(|number| store.create(draft(number, Risk::Green)))).await;
+    assert!(results.iter().any(Result::is_err));
+    limit_pages(1_000_000).await.unwrap();
+    let mut stored = 1;
+    for (number, result) in (1..).zip(&results) {
+        let found = store.get(draft(number, Risk::Green).content.id).await;
+        assert_eq!(found.is_ok(), result.is_ok(), "{number}: {result:?}");
+        stored += usize::from(found.is_ok());
+    }
+    assert!(store.is_open());
+    assert!(store.create(draft(99, Risk::Green)).await.is_ok());
+    assert_eq!(crate::fixture::record_all(&store).await, (stored + 1) * 4);
+    assert_eq!(store.changes_after(0, 1_000).await.unwrap().len(), stored + 1);
 }
 
 const CRASH_FOLDER: &str = "APPROVAL_SVC_TEST_CRASH_FOLDER";

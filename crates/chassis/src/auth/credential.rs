@@ -63,7 +63,8 @@ impl Credential {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, CredentialError> {
         let text = pem.expose_secret();
-        let public = warrant::SigningKey::from_pkcs8_pem(text).map_err(|error| CredentialError::Key(error.to_string()))?;
+        let public =
+            warrant::SigningKey::from_pkcs8_pem(text).map_err(|error| CredentialError::Key(error.to_string()))?;
         let key = EncodingKey::from_ed_pem(text.as_bytes()).map_err(|error| CredentialError::Key(error.to_string()))?;
         Ok(Self {
             part,
@@ -90,7 +91,10 @@ impl Credential {
         let mut header = http::HeaderValue::try_from(format!("Bearer {}", self.token_at(target, now)?))
             .map_err(|error| CredentialError::Key(error.to_string()))?;
         header.set_sensitive(true);
-        let token = Minted { header: header.clone(), renew_at: now + RENEW_AFTER };
+        let token = Minted {
+            header: header.clone(),
+            renew_at: now + RENEW_AFTER,
+        };
         minted.insert(target, token);
         Ok(header)
     }
@@ -117,6 +121,9 @@ impl Credential {
 
 impl std::fmt::Debug for Credential {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Credential").field("part", &self.part).field("key_id", &self.key_id).finish_non_exhaustive()
+        f.debug_struct("Credential")
+            .field("part", &self.part)
+            .field("key_id", &self.key_id)
+            .finish_non_exhaustive()
     }
 }

@@ -10,8 +10,11 @@ use crate::part::PartName;
 const TABLE: &str = include_str!("../../rights.yaml");
 
 /// Services that anyone may call: health checks and reflection say nothing about anybody's data.
-const OPEN: [&str; 3] =
-    ["/grpc.health.v1.Health/", "/grpc.reflection.v1.ServerReflection/", "/grpc.reflection.v1alpha.ServerReflection/"];
+const OPEN: [&str; 3] = [
+    "/grpc.health.v1.Health/",
+    "/grpc.reflection.v1.ServerReflection/",
+    "/grpc.reflection.v1alpha.ServerReflection/",
+];
 
 /// The rights table: RPC (`package.Service/Method`) to those who may call it.
 #[derive(Debug, Clone)]

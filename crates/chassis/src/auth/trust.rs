@@ -96,8 +96,7 @@ impl Trust {
     /// Loads the trust file at `path` (YAML or JSON) and the key sets that it names.
     pub fn load(path: &Path) -> Result<Self, TrustError> {
         let text = read(path)?;
-        let file: TrustFile = serde_saphyr::from_str(&text)
-            .map_err(|error| malformed(path, &error.to_string()))?;
+        let file: TrustFile = serde_saphyr::from_str(&text).map_err(|error| malformed(path, &error.to_string()))?;
         let folder = path.parent().unwrap_or_else(|| Path::new("."));
         let mut hasher = Sha256::new_with_prefix(text.as_bytes());
         let mut issuers = BTreeMap::new();
@@ -105,17 +104,27 @@ impl Trust {
             let key_set_path = folder.join(&entry.key_set_file);
             let key_set = read(&key_set_path)?;
             hasher.update(key_set.as_bytes());
-            let issuer = Issuer { kind: entry.kind, tenants: entry.tenants, keys: keys(&key_set_path, &key_set)? };
+            let issuer = Issuer {
+                kind: entry.kind,
+                tenants: entry.tenants,
+                keys: keys(&key_set_path, &key_set)?,
+            };
             if issuers.insert(entry.issuer.clone(), issuer).is_some() {
                 return Err(malformed(path, &format!("issuer `{}` stands twice", entry.issuer)));
             }
         }
-        Ok(Self { issuers, fingerprint: hasher.finalize().into() })
+        Ok(Self {
+            issuers,
+            fingerprint: hasher.finalize().into(),
+        })
     }
 
     /// Believes nobody.
     pub fn nobody() -> Self {
-        Self { issuers: BTreeMap::new(), fingerprint: [0; 32] }
+        Self {
+            issuers: BTreeMap::new(),
+            fingerprint: [0; 32],
+        }
     }
 
     /// Changes when any file behind it changed.
@@ -130,25 +139,41 @@ impl Trust {
 
 impl std::fmt::Debug for Trust {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Trust").field("issuers", &self.issuers.keys()).finish_non_exhaustive()
+        f.debug_struct("Trust")
+            .field("issuers", &self.issuers.keys())
+            .finish_non_exhaustive()
     }
 }
 
 fn read(path: &Path) -> Result<String, TrustError> {
-    fs::read_to_string(path).map_err(|source| TrustError::Read { path: path.display().to_string(), source })
+    fs::read_to_string(path).map_err(|source| TrustError::Read {
+        path: path.display().to_string(),
+        source,
+    })
 }
 
 fn malformed(path: &Path, detail: &str) -> TrustError {
-    TrustError::Malformed { path: path.display().to_string(), detail: detail.to_owned() }
+    TrustError::Malformed {
+        path: path.display().to_string(),
+        detail: detail.to_owned(),
+    }
 }
 
 fn keys(path: &Path, text: &str) -> Result<BTreeMap<String, Key>, TrustError> {
-    let refuse = |detail: String| TrustError::KeySet { path: path.display().to_string(), detail };
+    let refuse = |detail: String| TrustError::KeySet {
+        path: path.display().to_string(),
+        detail,
+    };
     let set: JwkSet = serde_json::from_str(text).map_err(|error| refuse(error.to_string()))?;
     let mut keys = BTreeMap::new();
     for jwk in &set.keys {
-        let id = jwk.common.key_id.clone().ok_or_else(|| refuse("a key has no `kid`".to_owned()))?;
-        let algorithm = algorithm(jwk).ok_or_else(|| refuse(format!("key `{id}` is neither Ed25519, P-256 nor RSA")))?;
+        let id = jwk
+            .common
+            .key_id
+            .clone()
+            .ok_or_else(|| refuse("a key has no `kid`".to_owned()))?;
+        let algorithm =
+            algorithm(jwk).ok_or_else(|| refuse(format!("key `{id}` is neither Ed25519, P-256 nor RSA")))?;
         let decoding = DecodingKey::from_jwk(jwk).map_err(|error| refuse(format!("key `{id}`: {error}")))?;
         if keys.insert(id.clone(), Key { algorithm, decoding }).is_some() {
             return Err(refuse(format!("key id `{id}` stands twice")));

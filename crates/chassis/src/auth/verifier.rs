@@ -103,7 +103,11 @@ impl Verifier {
         let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
         let now = self.clock.now();
         if let Some(known) = self.lock_remembered().get(&hash).cloned() {
-            return if now < known.expires { Ok(known.principal) } else { Err(Refusal::Expired) };
+            return if now < known.expires {
+                Ok(known.principal)
+            } else {
+                Err(Refusal::Expired)
+            };
         }
         let verified = self.check(token, now)?;
         self.remember(hash, verified.clone(), now);
@@ -113,10 +117,13 @@ impl Verifier {
     fn check(&self, token: &str, now: SystemTime) -> Result<Verified, Refusal> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| Refusal::Invalid)?;
         let key_id = header.kid.ok_or(Refusal::Invalid)?;
-        let named: IssuerOnly =
-            jsonwebtoken::dangerous::insecure_decode_claims(token).map_err(|_| Refusal::Invalid)?;
+        let named: IssuerOnly = jsonwebtoken::dangerous::insecure_decode_claims(token).map_err(|_| Refusal::Invalid)?;
         let mut trust = self.trust();
-        let known = |trust: &Trust| trust.issuer(&named.iss).is_some_and(|issuer| issuer.keys.contains_key(&key_id));
+        let known = |trust: &Trust| {
+            trust
+                .issuer(&named.iss)
+                .is_some_and(|issuer| issuer.keys.contains_key(&key_id))
+        };
         if !known(&trust) && self.reload_for_unknown_key() {
             trust = self.trust();
         }
@@ -160,7 +167,9 @@ impl Verifier {
         }
         *last = now;
         drop(last);
-        self.reload().inspect_err(|error| tracing::warn!(%error, "trusted keys could not be read again")).is_ok()
+        self.reload()
+            .inspect_err(|error| tracing::warn!(%error, "trusted keys could not be read again"))
+            .is_ok()
     }
 
     fn remember(&self, hash: [u8; 32], verified: Verified, now: SystemTime) {
@@ -184,7 +193,9 @@ impl Verifier {
 
 impl std::fmt::Debug for Verifier {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Verifier").field("part", &self.part).finish_non_exhaustive()
+        f.debug_struct("Verifier")
+            .field("part", &self.part)
+            .finish_non_exhaustive()
     }
 }
 
@@ -201,7 +212,11 @@ fn signed_claims(token: &str, key: &Key) -> Result<Claims, Refusal> {
 
 /// When the token expires; no leeway on `exp`.
 fn check_times(claims: &Claims, now: SystemTime) -> Result<SystemTime, Refusal> {
-    let at = |seconds: u64| UNIX_EPOCH.checked_add(Duration::from_secs(seconds)).ok_or(Refusal::Invalid);
+    let at = |seconds: u64| {
+        UNIX_EPOCH
+            .checked_add(Duration::from_secs(seconds))
+            .ok_or(Refusal::Invalid)
+    };
     let expires = at(claims.exp)?;
     let starts = at(claims.nbf.or(claims.iat).unwrap_or_default())?;
     if now >= expires || now + NOT_BEFORE_LEEWAY < starts {
@@ -212,14 +227,23 @@ fn check_times(claims: &Claims, now: SystemTime) -> Result<SystemTime, Refusal> 
 
 fn person(claims: Claims, issuer: &Issuer) -> Result<Person, Refusal> {
     let audience = claims.aud.audience().ok_or(Refusal::WrongAudience)?;
-    let tenant = claims.tenant.filter(|tenant| !tenant.is_empty()).ok_or(Refusal::Invalid)?;
+    let tenant = claims
+        .tenant
+        .filter(|tenant| !tenant.is_empty())
+        .ok_or(Refusal::Invalid)?;
     let speaks_for = issuer.tenants.is_empty() || issuer.tenants.contains(&tenant);
     // A person named like a part must not look like one in records.
     let plausible = !claims.sub.is_empty() && !claims.sub.contains(char::is_control);
     if !speaks_for || !plausible {
         return Err(Refusal::Invalid);
     }
-    Ok(Person { issuer: claims.iss, subject: claims.sub, tenant, groups: claims.groups, audience })
+    Ok(Person {
+        issuer: claims.iss,
+        subject: claims.sub,
+        tenant,
+        groups: claims.groups,
+        audience,
+    })
 }
 
 // === impl Audiences ===

@@ -2,14 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::{
-    extract::{Request, State},
-    middleware::Next,
-    response::Response,
-};
+use axum::extract::Request;
 use http::{HeaderMap, header::AUTHORIZATION};
+use tonic::Status;
 
-use super::refuse;
 use crate::{
     auth::{Caller, Person, Principal, Refusal, Rights, SUBJECT_HEADER, Verifier},
     context::CallContext,
@@ -18,32 +14,35 @@ use crate::{
 
 /// Decides who may come in.
 #[derive(Debug)]
-pub(crate) struct Gate {
-    pub(crate) verifier: Arc<Verifier>,
-    pub(crate) rights: Rights,
-}
-
-pub(crate) async fn authenticate(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -> Response {
-    if Rights::is_open(request.uri().path()) {
-        return next.run(request).await;
-    }
-    match gate.admit(request.uri().path(), request.headers()) {
-        Ok(caller) => {
-            forward_person(&caller, &mut request);
-            request.extensions_mut().insert(caller);
-            next.run(request).await
-        }
-        Err(refusal) => {
-            tracing::info!(path = request.uri().path(), reason = %refusal, "call refused");
-            refuse(&to_status(&refusal))
-        }
-    }
+pub(super) struct Gate {
+    verifier: Arc<Verifier>,
+    rights: Rights,
 }
 
 // === impl Gate ===
 
 impl Gate {
-    fn admit(&self, path: &str, headers: &HeaderMap) -> Result<Caller, Refusal> {
+    pub(super) const fn new(verifier: Arc<Verifier>, rights: Rights) -> Self {
+        Self { verifier, rights }
+    }
+
+    /// Lets the call in and says in it who is calling; else why not.
+    pub(super) fn admit(&self, request: &mut Request) -> Result<(), Status> {
+        if Rights::is_open(request.uri().path()) {
+            return Ok(());
+        }
+        let caller = self
+            .caller(request.uri().path(), request.headers())
+            .map_err(|refusal| {
+                tracing::info!(path = request.uri().path(), reason = %refusal, "call refused");
+                to_status(&refusal)
+            })?;
+        forward_person(&caller, request);
+        request.extensions_mut().insert(caller);
+        Ok(())
+    }
+
+    fn caller(&self, path: &str, headers: &HeaderMap) -> Result<Caller, Refusal> {
         let token = bearer(headers).ok_or(Refusal::Missing)?;
         let principal = self.verifier.verify(token)?;
         let subject = self.subject(headers)?;
@@ -56,7 +55,9 @@ impl Gate {
     }
 
     fn subject(&self, headers: &HeaderMap) -> Result<Option<Person>, Refusal> {
-        let Some(value) = headers.get(SUBJECT_HEADER) else { return Ok(None) };
+        let Some(value) = headers.get(SUBJECT_HEADER) else {
+            return Ok(None);
+        };
         match self.verifier.verify(value.to_str().map_err(|_| Refusal::Invalid)?)? {
             Principal::Person(person) => Ok(Some(person)),
             Principal::Service(_) => Err(Refusal::Invalid),
@@ -75,7 +76,9 @@ fn forward_person(caller: &Caller, request: &mut Request) {
     if caller.direct_person().is_none() {
         return;
     }
-    let Some(token) = bearer(request.headers()).map(str::to_owned) else { return };
+    let Some(token) = bearer(request.headers()).map(str::to_owned) else {
+        return;
+    };
     if let Some(context) = request.extensions_mut().get_mut::<CallContext>() {
         context.set_subject_token(&token);
     }

@@ -1,14 +1,8 @@
 //! Request id and trace context: taken over from the caller or made here, kept in the span, and told back.
 
-use std::sync::Arc;
-
-use axum::{
-    extract::{Request, State},
-    middleware::Next,
-    response::Response,
-};
+use axum::{extract::Request, response::Response};
 use http::{HeaderName, HeaderValue};
-use tracing::Instrument as _;
+use tracing::Span;
 
 use crate::{
     context::{CallContext, REQUEST_ID_HEADER},
@@ -17,7 +11,14 @@ use crate::{
 
 static REQUEST_ID: HeaderName = HeaderName::from_static(REQUEST_ID_HEADER);
 
-pub(crate) async fn context(State(ids): State<Arc<dyn Ids>>, mut request: Request, next: Next) -> Response {
+/// What is known of a call when it arrives.
+pub(super) struct Arrival {
+    pub(super) span: Span,
+    pub(super) request_id: Option<HeaderValue>,
+}
+
+/// Gives the call its context.
+pub(super) fn enter(ids: &dyn Ids, request: &mut Request) -> Arrival {
     let context = CallContext::from_headers(request.headers(), || ids.random_bytes());
     let span = tracing::info_span!(
         "rpc",
@@ -27,9 +28,12 @@ pub(crate) async fn context(State(ids): State<Arc<dyn Ids>>, mut request: Reques
     );
     let request_id = context.request_id().and_then(|id| HeaderValue::from_str(id).ok());
     request.extensions_mut().insert(context);
-    let mut response = next.run(request).instrument(span).await;
+    Arrival { span, request_id }
+}
+
+/// Tells the caller the request id.
+pub(super) fn leave(request_id: Option<HeaderValue>, response: &mut Response) {
     if let Some(request_id) = request_id {
         response.headers_mut().insert(REQUEST_ID.clone(), request_id);
     }
-    response
 }

@@ -1,13 +1,10 @@
 //! Deadlines: the caller's `grpc-timeout` becomes a deadline that outbound calls inherit, and ends the call when it passes.
 
-use std::time::Duration;
+use std::{future::Future, time::Duration};
 
-use axum::{
-    extract::{Request, State},
-    middleware::Next,
-    response::Response,
-};
+use axum::{extract::Request, response::Response};
 use proto::common::v1::ErrorReason;
+use tokio::time::Instant;
 
 use super::refuse;
 use crate::{
@@ -20,17 +17,35 @@ const TIMEOUT_HEADER: &str = "grpc-timeout";
 /// Longer than any call should take; keeps arithmetic on deadlines in range.
 const LONGEST: Duration = Duration::from_hours(24);
 
-pub(crate) async fn deadline(State(part): State<PartName>, mut request: Request, next: Next) -> Response {
-    let timeout = request.headers().get(TIMEOUT_HEADER).and_then(|value| parse(value.to_str().ok()?));
-    let Some(timeout) = timeout else {
-        return next.run(request).await;
-    };
-    let deadline = tokio::time::Instant::now() + timeout.min(LONGEST);
+/// Reads the caller's deadline and lets outbound calls inherit it.
+pub(super) fn set(request: &mut Request) -> Option<Instant> {
+    let timeout = request
+        .headers()
+        .get(TIMEOUT_HEADER)
+        .and_then(|value| parse(value.to_str().ok()?))?;
+    let deadline = Instant::now() + timeout.min(LONGEST);
     if let Some(context) = request.extensions_mut().get_mut::<CallContext>() {
         context.set_deadline(deadline);
     }
-    tokio::time::timeout_at(deadline, next.run(request)).await.unwrap_or_else(|_| {
-        refuse(&status(part.domain(), Code::DeadlineExceeded, ErrorReason::DeadlineExceeded, "deadline exceeded"))
+    Some(deadline)
+}
+
+/// The answer of a handler, if it comes in time.
+pub(super) async fn bound(
+    part: PartName,
+    deadline: Option<Instant>,
+    handler: impl Future<Output = Response>,
+) -> Response {
+    let Some(deadline) = deadline else {
+        return handler.await;
+    };
+    tokio::time::timeout_at(deadline, handler).await.unwrap_or_else(|_| {
+        refuse(&status(
+            part.domain(),
+            Code::DeadlineExceeded,
+            ErrorReason::DeadlineExceeded,
+            "deadline exceeded",
+        ))
     })
 }
 

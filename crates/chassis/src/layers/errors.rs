@@ -1,12 +1,8 @@
 //! Errors leave in one shape, whoever made them: a handler, the gRPC library, or a panic.
 
-use std::panic::AssertUnwindSafe;
+use std::{future::Future, panic::AssertUnwindSafe};
 
-use axum::{
-    extract::{Request, State},
-    middleware::Next,
-    response::Response,
-};
+use axum::response::Response;
 use futures_util::FutureExt as _;
 use http::HeaderMap;
 use proto::common::v1::ErrorReason;
@@ -20,15 +16,24 @@ use crate::{
 
 const DETAILS_HEADER: &str = "grpc-status-details-bin";
 
-pub(crate) async fn errors(State(part): State<PartName>, request: Request, next: Next) -> Response {
-    let path = request.uri().path().to_owned();
-    let Ok(response) = AssertUnwindSafe(next.run(request)).catch_unwind().await else {
-        tracing::error!(%path, "handler panicked");
-        return refuse(&status(part.domain(), Code::Internal, ErrorReason::Internal, "internal error"));
-    };
-    match bare_error(response.headers()) {
-        Some(bare) => refuse(&explain(part, &path, &bare)),
-        None => response,
+/// The answer of a handler; INTERNAL if it panics.
+pub(super) async fn catch_panic(part: PartName, path: &str, handler: impl Future<Output = Response>) -> Response {
+    AssertUnwindSafe(handler).catch_unwind().await.unwrap_or_else(|_| {
+        tracing::error!(path, "handler panicked");
+        refuse(&status(
+            part.domain(),
+            Code::Internal,
+            ErrorReason::Internal,
+            "internal error",
+        ))
+    })
+}
+
+/// The same answer; an error that says nothing of its reason gets one.
+pub(super) fn explain(part: PartName, path: &str, answer: Response) -> Response {
+    match bare_error(answer.headers()) {
+        Some(bare) => refuse(&explained(part, path, &bare)),
+        None => answer,
     }
 }
 
@@ -39,22 +44,28 @@ fn bare_error(headers: &HeaderMap) -> Option<Status> {
     fails.then(|| Status::from_header_map(headers)).flatten()
 }
 
-fn explain(part: PartName, path: &str, bare: &Status) -> Status {
+fn explained(part: PartName, path: &str, bare: &Status) -> Status {
     let say = |code, reason, message: String| status(part.domain(), code, reason, message);
     match bare.code() {
         Grpc::Unimplemented => {
-            let explained = say(Code::NotFound, ErrorReason::UnknownMethod, format!("no method `{path}` here"));
+            let said = say(
+                Code::NotFound,
+                ErrorReason::UnknownMethod,
+                format!("no method `{path}` here"),
+            );
             // Clients and proxies rely on the code: it stays UNIMPLEMENTED.
-            Status::with_details(Grpc::Unimplemented, explained.message(), explained.details().to_vec().into())
+            Status::with_details(Grpc::Unimplemented, said.message(), said.details().to_vec().into())
         }
         Grpc::OutOfRange | Grpc::ResourceExhausted => say(
             Code::ResourceExhausted,
             ErrorReason::MessageTooLarge,
             format!("message too large: {}", bare.message()),
         ),
-        Grpc::DeadlineExceeded | Grpc::Cancelled => {
-            say(Code::DeadlineExceeded, ErrorReason::DeadlineExceeded, "deadline exceeded".to_owned())
-        }
+        Grpc::DeadlineExceeded | Grpc::Cancelled => say(
+            Code::DeadlineExceeded,
+            ErrorReason::DeadlineExceeded,
+            "deadline exceeded".to_owned(),
+        ),
         Grpc::Internal if bare.message().contains("decode") || bare.message().contains("decompress") => say(
             Code::InvalidArgument,
             ErrorReason::InvalidFields,

@@ -13,13 +13,7 @@ use super::{Background, Health, Part, Pending, ReadyCheck};
 use crate::{
     BoxError,
     auth::Rights,
-    layers::{
-        auth::{Gate, authenticate},
-        context::context,
-        deadline::deadline,
-        errors::errors,
-        limit::{Limit, limit},
-    },
+    layers::{Layers, pass},
     node::Node,
 };
 
@@ -89,7 +83,8 @@ impl PartBuilder {
         F: FnOnce(CancellationToken) -> Fut + Send + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        self.background.push((name, Box::new(move |shutdown| Box::pin(task(shutdown)))));
+        self.background
+            .push((name, Box::new(move |shutdown| Box::pin(task(shutdown)))));
         self
     }
 
@@ -114,28 +109,30 @@ impl PartBuilder {
             .add_service(with_names(reflection()).build_v1()?)
             .add_service(with_names(reflection()).build_v1alpha()?);
         let routes = layered(&self.node, routes)?;
-        let pending = Pending { background: self.background, checks: self.checks, watched: self.watched };
-        Ok(Part { node: self.node, routes, health: Arc::new(health), pending: Arc::new(Mutex::new(Some(pending))) })
+        let pending = Pending {
+            background: self.background,
+            checks: self.checks,
+            watched: self.watched,
+        };
+        Ok(Part {
+            node: self.node,
+            routes,
+            health: Arc::new(health),
+            pending: Arc::new(Mutex::new(Some(pending))),
+        })
     }
 }
 
 impl std::fmt::Debug for PartBuilder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PartBuilder").field("services", &self.names).finish_non_exhaustive()
+        f.debug_struct("PartBuilder")
+            .field("services", &self.names)
+            .finish_non_exhaustive()
     }
 }
 
-/// The layers, innermost first: axum wraps what is already there.
 fn layered(node: &Node, routes: Routes) -> Result<Routes, BoxError> {
-    let part = node.part();
-    let gate = Arc::new(Gate { verifier: node.verifier(), rights: Rights::shipped()? });
-    let limits = Limit::new(part, node.config().max_requests);
-    let stack = routes
-        .into_axum_router()
-        .layer(from_fn_with_state(gate, authenticate))
-        .layer(from_fn_with_state(part, deadline))
-        .layer(from_fn_with_state(limits, limit))
-        .layer(from_fn_with_state(node.ids(), context))
-        .layer(from_fn_with_state(part, errors));
+    let layers = Arc::new(Layers::new(node, Rights::shipped()?));
+    let stack = routes.into_axum_router().layer(from_fn_with_state(layers, pass));
     Ok(Routes::from(stack).prepare())
 }

@@ -51,13 +51,20 @@ impl Health {
                 let status = status(*serving.borrow_and_update());
                 self.reporter.set_service_status(*name, status).await;
             }
-            let ready = join_all(checks.iter().map(|check| check())).await.into_iter().all(|ready| ready);
+            let ready = join_all(checks.iter().map(|check| check()))
+                .await
+                .into_iter()
+                .all(|ready| ready);
             if shutdown.is_cancelled() {
                 return;
             }
             self.set(ready).await;
             let interval = if ready { CHECK_INTERVAL } else { STARTING_INTERVAL };
-            if shutdown.run_until_cancelled(tokio::time::sleep(interval)).await.is_none() {
+            if shutdown
+                .run_until_cancelled(tokio::time::sleep(interval))
+                .await
+                .is_none()
+            {
                 return;
             }
         }
@@ -84,5 +91,9 @@ impl Health {
 }
 
 const fn status(serving: bool) -> ServingStatus {
-    if serving { ServingStatus::Serving } else { ServingStatus::NotServing }
+    if serving {
+        ServingStatus::Serving
+    } else {
+        ServingStatus::NotServing
+    }
 }

@@ -27,25 +27,36 @@ impl Door {
         let authority = Authority::new();
         let (node, part) = classifier(&authority);
         let nobody = Node::open(PartName::Orchestrator, chassis::NodeConfig::default()).unwrap();
-        Self { link: nobody.local(&part), authority, _node: node }
+        Self {
+            link: nobody.local(&part),
+            authority,
+            _node: node,
+        }
     }
 
     async fn who(&self, bearer: Option<&str>, subject: Option<&str>) -> Result<String, Status> {
         let request = with_tokens(GetKeySetRequest {}, bearer, subject);
-        let response = ClassificationServiceClient::new(self.link.clone()).get_key_set(request).await?;
+        let response = ClassificationServiceClient::new(self.link.clone())
+            .get_key_set(request)
+            .await?;
         Ok(response.into_inner().key_set.unwrap().issuer)
     }
 
     async fn classify(&self, bearer: &str, subject: Option<&str>) -> Result<(), Status> {
         let request = with_tokens(ClassifyActionRequest::default(), Some(bearer), subject);
-        ClassificationServiceClient::new(self.link.clone()).classify_action(request).await.map(|_| ())
+        ClassificationServiceClient::new(self.link.clone())
+            .classify_action(request)
+            .await
+            .map(|_| ())
     }
 }
 
 fn with_tokens<M>(message: M, bearer: Option<&str>, subject: Option<&str>) -> Request<M> {
     let mut request = Request::new(message);
     if let Some(bearer) = bearer {
-        request.metadata_mut().insert("authorization", format!("Bearer {bearer}").parse().unwrap());
+        request
+            .metadata_mut()
+            .insert("authorization", format!("Bearer {bearer}").parse().unwrap());
     }
     if let Some(subject) = subject {
         request.metadata_mut().insert(SUBJECT_HEADER, subject.parse().unwrap());
@@ -65,7 +76,10 @@ async fn a_person_is_known_by_their_token() {
     let bearer = token(&person("alice", &["staff"], "countersign/governance"), "people");
     for _ in 0..2 {
         let who = door.who(Some(&bearer), None).await.unwrap();
-        assert!(who.contains("\"alice\"") && who.contains("\"acme\"") && who.contains("staff"), "{who}");
+        assert!(
+            who.contains("\"alice\"") && who.contains("\"acme\"") && who.contains("staff"),
+            "{who}"
+        );
         assert!(who.contains("has_subject: true"), "a person's token goes along: {who}");
     }
 }
@@ -80,7 +94,11 @@ async fn credentials_that_prove_nothing_are_refused() {
         token(&changed, "people")
     };
     let own_id = key("people").key_id().to_owned();
-    assert_refused(door.who(None, None).await, Code::Unauthenticated, ErrorReason::TokenMissing);
+    assert_refused(
+        door.who(None, None).await,
+        Code::Unauthenticated,
+        ErrorReason::TokenMissing,
+    );
     let invalid = [
         "nonsense".to_owned(),
         token(&claims, "foreign"),
@@ -98,16 +116,35 @@ async fn credentials_that_prove_nothing_are_refused() {
         "x".repeat(20_000),
     ];
     for bearer in &invalid {
-        assert_refused(door.who(Some(bearer), None).await, Code::Unauthenticated, ErrorReason::TokenInvalid);
+        assert_refused(
+            door.who(Some(bearer), None).await,
+            Code::Unauthenticated,
+            ErrorReason::TokenInvalid,
+        );
     }
     let algorithm_none = format!("{}.{}.", b64(r#"{"alg":"none","kid":"x"}"#), b64(&claims.to_string()));
-    assert_refused(door.who(Some(&algorithm_none), None).await, Code::Unauthenticated, ErrorReason::TokenInvalid);
+    assert_refused(
+        door.who(Some(&algorithm_none), None).await,
+        Code::Unauthenticated,
+        ErrorReason::TokenInvalid,
+    );
     for bearer in [with("exp", json!(now() - 1)), with("nbf", json!(now() + 60))] {
-        assert_refused(door.who(Some(&bearer), None).await, Code::Unauthenticated, ErrorReason::TokenExpired);
+        assert_refused(
+            door.who(Some(&bearer), None).await,
+            Code::Unauthenticated,
+            ErrorReason::TokenExpired,
+        );
     }
-    for audience in [json!("elsewhere"), json!(["countersign/governance", "countersign/approval"])] {
+    for audience in [
+        json!("elsewhere"),
+        json!(["countersign/governance", "countersign/approval"]),
+    ] {
         let bearer = with("aud", audience);
-        assert_refused(door.who(Some(&bearer), None).await, Code::Unauthenticated, ErrorReason::WrongAudience);
+        assert_refused(
+            door.who(Some(&bearer), None).await,
+            Code::Unauthenticated,
+            ErrorReason::WrongAudience,
+        );
     }
 }
 
@@ -117,11 +154,19 @@ async fn a_service_token_can_not_be_sent_on() {
     let for_us = token(&service("orchestrator", "classifier-svc"), "orchestrator");
     assert!(door.who(Some(&for_us), None).await.unwrap().contains("Orchestrator"));
     let for_another = token(&service("orchestrator", "approval-svc"), "orchestrator");
-    assert_refused(door.who(Some(&for_another), None).await, Code::Unauthenticated, ErrorReason::WrongAudience);
+    assert_refused(
+        door.who(Some(&for_another), None).await,
+        Code::Unauthenticated,
+        ErrorReason::WrongAudience,
+    );
     let mut long = service("orchestrator", "classifier-svc");
     long["exp"] = json!(now() + 3600);
     let long = token(&long, "orchestrator");
-    assert_refused(door.who(Some(&long), None).await, Code::Unauthenticated, ErrorReason::TokenInvalid);
+    assert_refused(
+        door.who(Some(&long), None).await,
+        Code::Unauthenticated,
+        ErrorReason::TokenInvalid,
+    );
 }
 
 #[tokio::test]
@@ -141,28 +186,58 @@ async fn a_part_acts_for_a_person_only_with_that_persons_token() {
     ] {
         assert_refused(door.classify(&orchestrator, subject).await, code, reason);
     }
-    assert_refused(door.classify(&executor, Some(&alice)).await, Code::PermissionDenied, ErrorReason::NotPermitted);
-    assert_refused(door.classify(&alice, Some(&alice)).await, Code::PermissionDenied, ErrorReason::ForwardedCredential);
+    assert_refused(
+        door.classify(&executor, Some(&alice)).await,
+        Code::PermissionDenied,
+        ErrorReason::NotPermitted,
+    );
+    assert_refused(
+        door.classify(&alice, Some(&alice)).await,
+        Code::PermissionDenied,
+        ErrorReason::ForwardedCredential,
+    );
 }
 
 #[tokio::test]
 async fn keys_rotate_without_a_restart() {
     let authority = Authority::new();
-    let clock = std::sync::Arc::new(chassis::ManualClock::new(std::time::UNIX_EPOCH + std::time::Duration::from_secs(now())));
+    let clock = std::sync::Arc::new(chassis::ManualClock::new(
+        std::time::UNIX_EPOCH + std::time::Duration::from_secs(now()),
+    ));
     let config = authority.config("trace-svc");
-    let node = Node::with_clock(PartName::Classifier, config, clock.clone(), std::sync::Arc::new(chassis::SystemIds)).unwrap();
+    let node = Node::with_clock(
+        PartName::Classifier,
+        config,
+        clock.clone(),
+        std::sync::Arc::new(chassis::SystemIds),
+    )
+    .unwrap();
     let part = crate::fixture::part(&node).unwrap();
-    let link = Node::open(PartName::Orchestrator, chassis::NodeConfig::default()).unwrap().local(&part);
-    let door = Door { link, authority, _node: node };
+    let link = Node::open(PartName::Orchestrator, chassis::NodeConfig::default())
+        .unwrap()
+        .local(&part);
+    let door = Door {
+        link,
+        authority,
+        _node: node,
+    };
     let old = token(&person("alice", &[], "countersign/governance"), "people");
     let new = token(&person("alice", &[], "countersign/governance"), "foreign");
     door.who(Some(&old), None).await.unwrap();
     door.authority.trust_people(&["foreign"]);
     // Refetching is rate-limited: nobody can make a part read its files at will.
-    assert_refused(door.who(Some(&new), None).await, Code::Unauthenticated, ErrorReason::TokenInvalid);
+    assert_refused(
+        door.who(Some(&new), None).await,
+        Code::Unauthenticated,
+        ErrorReason::TokenInvalid,
+    );
     clock.advance(std::time::Duration::from_secs(11));
     door.who(Some(&new), None).await.unwrap();
-    assert_refused(door.who(Some(&old), None).await, Code::Unauthenticated, ErrorReason::TokenInvalid);
+    assert_refused(
+        door.who(Some(&old), None).await,
+        Code::Unauthenticated,
+        ErrorReason::TokenInvalid,
+    );
 }
 
 fn b64(text: &str) -> String {

@@ -24,7 +24,9 @@ pub(crate) struct Authority {
 
 impl Authority {
     pub(crate) fn new() -> Self {
-        let authority = Self { folder: tempfile::tempdir().unwrap() };
+        let authority = Self {
+            folder: tempfile::tempdir().unwrap(),
+        };
         for name in ["people", "orchestrator", "executor-svc", "trace-svc", "foreign"] {
             let pem = key(name).to_pkcs8_pem().unwrap();
             fs::write(authority.path(&format!("{name}.pem")), pem.as_bytes()).unwrap();
@@ -32,7 +34,11 @@ impl Authority {
         authority.trust_people(&["people"]);
         let services = [PartName::Orchestrator, PartName::Executor, PartName::Trace]
             .map(|part| jwk(&key(part.as_str()), &Credential::key_id(part, &key(part.as_str()))));
-        fs::write(authority.path("services.jwks.json"), json!({ "keys": services }).to_string()).unwrap();
+        fs::write(
+            authority.path("services.jwks.json"),
+            json!({ "keys": services }).to_string(),
+        )
+        .unwrap();
         let trust = format!(
             "issuers:\n  - {{issuer: {PEOPLE}, kind: people, key_set_file: people.jwks.json}}\n  - {{issuer: {SERVICES}, kind: services, key_set_file: services.jwks.json}}\n"
         );
@@ -101,7 +107,10 @@ pub(crate) fn key(name: &str) -> SigningKey {
 }
 
 pub(crate) fn now() -> u64 {
-    #[expect(clippy::disallowed_methods, reason = "tokens are checked against the real clock here")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "tokens are checked against the real clock here"
+    )]
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 

@@ -16,10 +16,15 @@ use crate::{
 };
 
 fn ask(agent: &str) -> Request<ClassifyActionRequest> {
-    let action = Action { agent: agent.to_owned(), ..Action::default() };
+    let action = Action {
+        agent: agent.to_owned(),
+        ..Action::default()
+    };
     let mut request = Request::new(ClassifyActionRequest { action: Some(action) });
     let bearer = token(&person("alice", &[], "countersign/governance"), "people");
-    request.metadata_mut().insert("authorization", format!("Bearer {bearer}").parse().unwrap());
+    request
+        .metadata_mut()
+        .insert("authorization", format!("Bearer {bearer}").parse().unwrap());
     request
 }
 
@@ -32,7 +37,9 @@ fn assert_error(status: &Status, code: Code, reason: ErrorReason) {
 async fn a_panic_is_internal_and_says_nothing() {
     let authority = Authority::new();
     let (_node, part) = classifier(&authority);
-    let link = Node::open(PartName::Orchestrator, NodeConfig::default()).unwrap().local(&part);
+    let link = Node::open(PartName::Orchestrator, NodeConfig::default())
+        .unwrap()
+        .local(&part);
     let mut client = ClassificationServiceClient::new(link);
     let status = client.classify_action(ask("panic")).await.unwrap_err();
     assert_error(&status, Code::Internal, ErrorReason::Internal);
@@ -44,10 +51,15 @@ async fn a_panic_is_internal_and_says_nothing() {
 async fn a_deadline_ends_the_call() {
     let authority = Authority::new();
     let (_node, part) = classifier(&authority);
-    let link = Node::open(PartName::Orchestrator, NodeConfig::default()).unwrap().local(&part);
+    let link = Node::open(PartName::Orchestrator, NodeConfig::default())
+        .unwrap()
+        .local(&part);
     let mut request = ask("hang");
     request.set_timeout(Duration::from_secs(3));
-    let status = ClassificationServiceClient::new(link).classify_action(request).await.unwrap_err();
+    let status = ClassificationServiceClient::new(link)
+        .classify_action(request)
+        .await
+        .unwrap_err();
     assert_error(&status, Code::DeadlineExceeded, ErrorReason::DeadlineExceeded);
 }
 
@@ -55,9 +67,14 @@ async fn a_deadline_ends_the_call() {
 async fn an_unknown_method_keeps_its_code_and_gets_a_reason() {
     let authority = Authority::new();
     let (_node, part) = classifier(&authority);
-    let link = Node::open(PartName::Orchestrator, NodeConfig::default()).unwrap().local(&part);
+    let link = Node::open(PartName::Orchestrator, NodeConfig::default())
+        .unwrap()
+        .local(&part);
     let mut request = Request::new(GetTraceRequest::default());
-    request.metadata_mut().insert("authorization", ask("").metadata().get("authorization").unwrap().clone());
+    request.metadata_mut().insert(
+        "authorization",
+        ask("").metadata().get("authorization").unwrap().clone(),
+    );
     let status = TraceServiceClient::new(link).get_trace(request).await.unwrap_err();
     // The rights table knows the method; this part has no handler for it.
     assert_error(&status, Code::Unimplemented, ErrorReason::UnknownMethod);
@@ -66,13 +83,21 @@ async fn an_unknown_method_keeps_its_code_and_gets_a_reason() {
 #[tokio::test]
 async fn past_the_limit_calls_are_refused_with_a_hint_when_to_come_back() {
     let authority = Authority::new();
-    let config = NodeConfig { max_requests: 1, ..authority.config("trace-svc") };
+    let config = NodeConfig {
+        max_requests: 1,
+        ..authority.config("trace-svc")
+    };
     let node = Node::open(PartName::Classifier, config).unwrap();
-    let link = Node::open(PartName::Orchestrator, NodeConfig::default()).unwrap().local(&part(&node).unwrap());
+    let link = Node::open(PartName::Orchestrator, NodeConfig::default())
+        .unwrap()
+        .local(&part(&node).unwrap());
     let mut busy = ClassificationServiceClient::new(link.clone());
     let mut held = Box::pin(busy.classify_action(ask("hang")));
     assert!(futures_util::poll!(&mut held).is_pending());
-    let status = ClassificationServiceClient::new(link).classify_action(ask("fine")).await.unwrap_err();
+    let status = ClassificationServiceClient::new(link)
+        .classify_action(ask("fine"))
+        .await
+        .unwrap_err();
     assert_error(&status, Code::ResourceExhausted, ErrorReason::Overloaded);
     let retry = tonic_types::StatusExt::get_details_retry_info(&status).unwrap();
     assert!(retry.retry_delay.unwrap() > Duration::ZERO);
@@ -81,11 +106,20 @@ async fn past_the_limit_calls_are_refused_with_a_hint_when_to_come_back() {
 #[tokio::test]
 async fn a_part_that_is_not_there_is_named() {
     let node = Node::open(PartName::Orchestrator, NodeConfig::default()).unwrap();
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let closed = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
     let link = node.connect(PartName::Classifier, &format!("http://{closed}")).unwrap();
     let request = CallContext::background().outbound(ClassifyActionRequest::default());
-    let status = ClassificationServiceClient::new(link).classify_action(request).await.unwrap_err();
+    let status = ClassificationServiceClient::new(link)
+        .classify_action(request)
+        .await
+        .unwrap_err();
     let told = chassis::fault::relay(PartName::Classifier, status);
     assert_error(&told, Code::Unavailable, ErrorReason::PartUnavailable);
-    assert_eq!(chassis::fault::metadata_of(&told, "part").as_deref(), Some("classifier-svc"));
+    assert_eq!(
+        chassis::fault::metadata_of(&told, "part").as_deref(),
+        Some("classifier-svc")
+    );
 }

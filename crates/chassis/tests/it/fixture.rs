@@ -12,7 +12,7 @@ use tonic::{Request, Response, Status};
 
 use crate::authority::Authority;
 
-/// Answers GetKeySet with who called, as its issuer; panics or hangs in ClassifyAction when told to.
+/// Answers `GetKeySet` with who called, as its issuer; panics or hangs in `ClassifyAction` when told to.
 #[derive(Default)]
 struct Probe;
 
@@ -33,7 +33,10 @@ impl ClassificationService for Probe {
         let caller = Caller::of(&request)?.clone();
         let context = CallContext::of(&request);
         let issuer = format!("{caller:?} {context:?}");
-        let key_set = KeySet { issuer, jwks_json: String::new() };
+        let key_set = KeySet {
+            issuer,
+            jwks_json: String::new(),
+        };
         Ok(Response::new(GetKeySetResponse { key_set: Some(key_set) }))
     }
 }
@@ -46,5 +49,7 @@ pub(crate) fn classifier(authority: &Authority) -> (Node, Part) {
 }
 
 pub(crate) fn part(node: &Node) -> Result<Part, BoxError> {
-    Part::builder(node).grpc(ClassificationServiceServer::from_arc(Arc::new(Probe))).build()
+    Part::builder(node)
+        .grpc(ClassificationServiceServer::from_arc(Arc::new(Probe)))
+        .build()
 }

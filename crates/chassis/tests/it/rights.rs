@@ -19,10 +19,25 @@ fn no_row_is_empty_and_no_decision_can_be_made_through_another_part() {
     let rights = Rights::shipped().unwrap();
     let rows: BTreeMap<&str, &[Grant]> = rights.iter().collect();
     assert!(rows.values().all(|grants| !grants.is_empty()));
-    for decision in ["ApprovalService/GrantApproval", "ApprovalService/DenyApproval", "ApprovalService/RevokeApproval", "WarrantService/ReconcileWarrant"] {
+    for decision in [
+        "ApprovalService/GrantApproval",
+        "ApprovalService/DenyApproval",
+        "ApprovalService/RevokeApproval",
+        "WarrantService/ReconcileWarrant",
+    ] {
         let grants = rows[format!("countersign.approval.v1.{decision}").as_str()];
-        assert!(grants.iter().all(|grant| !matches!(grant, Grant::Service(service) if service.subject.is_some())), "{decision}");
-        assert!(grants.iter().all(|grant| !matches!(grant, Grant::People(people) if people.groups.is_empty())), "{decision}");
+        assert!(
+            grants
+                .iter()
+                .all(|grant| !matches!(grant, Grant::Service(service) if service.subject.is_some())),
+            "{decision}"
+        );
+        assert!(
+            grants
+                .iter()
+                .all(|grant| !matches!(grant, Grant::People(people) if people.groups.is_empty())),
+            "{decision}"
+        );
     }
 }
 

@@ -26,28 +26,39 @@ async fn until_ready(link: &chassis::Link, ready: bool) {
 #[tokio::test]
 async fn a_part_is_ready_when_its_dependencies_are_and_drains_within_its_bound() {
     let authority = Authority::new();
-    let config = NodeConfig { grace_period: Duration::from_millis(200), ..authority.config("trace-svc") };
+    let config = NodeConfig {
+        grace_period: Duration::from_millis(200),
+        ..authority.config("trace-svc")
+    };
     let node = Node::open(PartName::Classifier, config).unwrap();
     let (link, server) = serve(&node, part(&node).unwrap()).await;
     until_ready(&link, true).await;
-    // A connection that never speaks must not keep the part from ending.
-    let address = format!("{:?}", link);
-    assert!(address.contains("remote"));
     node.shutdown().cancel();
-    tokio::time::timeout(Duration::from_secs(20), server).await.unwrap().unwrap().unwrap();
+    tokio::time::timeout(Duration::from_secs(20), server)
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
 }
 
 #[tokio::test]
 async fn a_silent_connection_does_not_keep_a_part_from_ending() {
     let authority = Authority::new();
-    let config = NodeConfig { grace_period: Duration::from_millis(200), ..authority.config("trace-svc") };
+    let config = NodeConfig {
+        grace_period: Duration::from_millis(200),
+        ..authority.config("trace-svc")
+    };
     let node = Node::open(PartName::Classifier, config).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let server = tokio::spawn(part(&node).unwrap().serve(listener));
     let silent = TcpStream::connect(address).await.unwrap();
     node.shutdown().cancel();
-    tokio::time::timeout(Duration::from_secs(20), server).await.unwrap().unwrap().unwrap();
+    tokio::time::timeout(Duration::from_secs(20), server)
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
     drop(silent);
 }
 
@@ -56,7 +67,10 @@ async fn a_part_whose_dependency_is_down_is_not_ready() {
     let authority = Authority::new();
     let node = Node::open(PartName::Classifier, authority.config("trace-svc")).unwrap();
     let (up, answers) = tokio::sync::watch::channel(false);
-    let probe = Part::builder(&node).ready_when(move || std::future::ready(*answers.borrow())).build().unwrap();
+    let probe = Part::builder(&node)
+        .ready_when(move || std::future::ready(*answers.borrow()))
+        .build()
+        .unwrap();
     let (link, _server) = serve(&node, probe).await;
     assert!(!link.is_ready().await);
     up.send(true).unwrap();

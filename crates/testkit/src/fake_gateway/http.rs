@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, io, str};
 
+use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 const MAX_HEAD_BYTES: usize = 64 * 1024;
@@ -91,6 +92,17 @@ impl RecordedRequest {
     /// The body as text; empty if it is none.
     pub fn text(&self) -> &str {
         str::from_utf8(&self.body).unwrap_or_default()
+    }
+
+    /// The hash by which `execution.started` names what goes out, computed from what came in.
+    pub fn sha256(&self) -> String {
+        let mut hasher = Sha256::new_with_prefix("countersign/gateway-request/v1");
+        let session = self.header("x-openclaw-session-key").unwrap_or_default();
+        for part in [self.path.as_bytes(), session.as_bytes(), &self.body] {
+            hasher.update((part.len() as u64).to_be_bytes());
+            hasher.update(part);
+        }
+        format!("sha256:{}", hex::encode(hasher.finalize()))
     }
 
     /// A header by its name in lower case.

@@ -63,7 +63,6 @@ pub(super) struct Actor {
 /// Content of a line; that of a blob isn't in it.
 #[derive(Debug, Deserialize)]
 pub(super) struct Content {
-    pub(super) media_type: String,
     pub(super) text: Option<String>,
 }
 
@@ -79,7 +78,6 @@ pub(super) struct Trace<'a> {
 #[derive(Debug)]
 pub(super) struct Proof {
     pub(super) verdict: Verdict,
-    pub(super) verdict_jws: String,
     pub(super) warrant: Warrant,
 }
 
@@ -93,38 +91,44 @@ impl<'a> Evidence<'a> {
         for (position, line) in lines.iter().enumerate() {
             traces.entry(line.trace_id.clone()).or_default().push(position);
         }
-        let requests = history.requests.iter().map(|request| (hash(request), request)).collect();
-        Ok(Self { history, lines, traces, requests })
+        let requests = history
+            .requests
+            .iter()
+            .map(|request| (request.sha256(), request))
+            .collect();
+        Ok(Self {
+            history,
+            lines,
+            traces,
+            requests,
+        })
     }
 
     pub(super) fn traces(&self) -> impl Iterator<Item = Trace<'_>> {
         let lines = self.lines.as_slice();
-        self.traces.iter().map(move |(id, positions)| Trace { id, lines, positions })
+        self.traces
+            .iter()
+            .map(move |(id, positions)| Trace { id, lines, positions })
     }
 
     pub(super) fn trace(&self, id: &str) -> Option<Trace<'_>> {
         let (id, positions) = self.traces.get_key_value(id)?;
-        Some(Trace { id, lines: &self.lines, positions })
+        Some(Trace {
+            id,
+            lines: &self.lines,
+            positions,
+        })
     }
 
     /// How many requests with one of the hashes that a trace names have reached the gateway.
     pub(super) fn effects(&self, trace: Trace<'_>) -> usize {
         let named = |hash: &str| {
-            trace.all(event::EXECUTION_STARTED).any(|line| line.attr(semconv::GATEWAY_REQUEST_SHA256) == hash)
+            trace
+                .all(event::EXECUTION_STARTED)
+                .any(|line| line.attr(semconv::GATEWAY_REQUEST_SHA256) == hash)
         };
         self.requests.iter().filter(|(hash, _)| named(hash)).count()
     }
-}
-
-/// The hash of a gateway request, as `execution.started` names it.
-fn hash(request: &RecordedRequest) -> String {
-    let mut hasher = Sha256::new_with_prefix("countersign/gateway-request/v1");
-    let session = request.header(SESSION_HEADER).unwrap_or_default();
-    for part in [request.path.as_bytes(), session.as_bytes(), &request.body] {
-        hasher.update((part.len() as u64).to_be_bytes());
-        hasher.update(part);
-    }
-    format!("sha256:{}", hex::encode(hasher.finalize()))
 }
 
 /// The session that a request asked the gateway for.
@@ -137,7 +141,9 @@ pub(super) fn session(request: &RecordedRequest) -> &str {
 impl Line {
     fn read(bytes: &[u8]) -> Result<Self, String> {
         let text = || String::from_utf8_lossy(bytes).into_owned();
-        let exact = bytes.strip_suffix(b"\n").ok_or_else(|| format!("the export ends within a line: {}", text()))?;
+        let exact = bytes
+            .strip_suffix(b"\n")
+            .ok_or_else(|| format!("the export ends within a line: {}", text()))?;
         let mut line: Self = serde_json::from_slice(exact).map_err(|error| format!("no line: {error}: {}", text()))?;
         if line.v != 1 {
             return Err(format!("a line of another version: {}", text()));
@@ -174,8 +180,10 @@ impl Line {
         let warrant = WarrantVerifier::new(WARRANTS, "executor-svc", keys("warrant"))
             .verify_ignoring_expiry(warrant_jws, later)
             .map_err(|error| at("warrant", &error))?;
-        warrant.check_verdict(verdict_jws, &verdict).map_err(|error| at("warrant and verdict", &error))?;
-        Ok(Proof { verdict, verdict_jws: verdict_jws.to_owned(), warrant })
+        warrant
+            .check_verdict(verdict_jws, &verdict)
+            .map_err(|error| at("warrant and verdict", &error))?;
+        Ok(Proof { verdict, warrant })
     }
 }
 
@@ -184,7 +192,9 @@ impl Line {
 impl<'a> Trace<'a> {
     /// Its lines, in the order of the log.
     pub(super) fn lines(self) -> impl Iterator<Item = &'a Line> {
-        self.positions.iter().filter_map(move |position| self.lines.get(*position))
+        self.positions
+            .iter()
+            .filter_map(move |position| self.lines.get(*position))
     }
 
     /// Its lines of one type.

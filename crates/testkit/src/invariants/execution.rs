@@ -14,7 +14,9 @@ const ASKED_WHILE_EXECUTING: &str = "asked to stop while executing";
 pub(super) fn one_effect_at_most(evidence: &Evidence<'_>) -> Vec<String> {
     let count = |trace| (trace, evidence.effects(trace));
     let twice = evidence.traces().map(count).filter(|(_, effects)| *effects > 1);
-    twice.map(|(trace, effects)| format!("{} reached the gateway {effects} times", trace.id)).collect()
+    twice
+        .map(|(trace, effects)| format!("{} reached the gateway {effects} times", trace.id))
+        .collect()
 }
 
 /// AP-2: before an AMBER execution somebody else than the requester granted this approval and digest, as a person.
@@ -30,7 +32,9 @@ pub(super) fn amber_has_its_quorum(evidence: &Evidence<'_>) -> Vec<String> {
         });
         !(granted && voted)
     });
-    without.map(|(trace, line)| format!("{}: line {} has no grant by people before it", trace.id, line.index)).collect()
+    without
+        .map(|(trace, line)| format!("{}: line {} has no grant by people before it", trace.id, line.index))
+        .collect()
 }
 
 /// Whether two events speak of the same approval, revision and action.
@@ -46,7 +50,10 @@ pub(super) fn one_digest_throughout(evidence: &Evidence<'_>) -> Vec<String> {
         let asked = trace.first(event::REQUEST_RECEIVED).and_then(digest_of_request);
         for line in trace.lines().filter(|line| line.action_digest.is_some()) {
             if asked.is_some() && line.action_digest != asked {
-                found.push(format!("{}: line {} has another digest than what was asked", trace.id, line.index));
+                found.push(format!(
+                    "{}: line {} has another digest than what was asked",
+                    trace.id, line.index
+                ));
             }
         }
     }
@@ -58,7 +65,10 @@ pub(super) fn one_digest_throughout(evidence: &Evidence<'_>) -> Vec<String> {
             && proof.warrant.run.to_string() == trace.id
             && proof.warrant.approval.name() == line.attr(semconv::APPROVAL);
         if !right {
-            found.push(format!("{}: the warrant in line {} is for something else", trace.id, line.index));
+            found.push(format!(
+                "{}: the warrant in line {} is for something else",
+                trace.id, line.index
+            ));
         }
     }
     found
@@ -67,10 +77,18 @@ pub(super) fn one_digest_throughout(evidence: &Evidence<'_>) -> Vec<String> {
 /// The digest of what was asked, from the record of the request; none if its content stands in a blob or was redacted.
 fn digest_of_request(line: &Line) -> Option<String> {
     let attr = |key| line.attr(key).to_owned();
-    let text = line.content.as_ref()?.text.clone().filter(|_| !line.attrs.contains_key("countersign.redactions"))?;
+    let text = line
+        .content
+        .as_ref()?
+        .text
+        .clone()
+        .filter(|_| !line.attrs.contains_key("countersign.redactions"))?;
     let operation = match line.attr(semconv::TOOL) {
         "" => Operation::Instruction { instruction: text },
-        tool => Operation::ToolCall { tool: tool.to_owned(), arguments_json: text },
+        tool => Operation::ToolCall {
+            tool: tool.to_owned(),
+            arguments_json: text,
+        },
     };
     let action = Action {
         run: line.trace_id.parse().ok()?,
@@ -87,7 +105,9 @@ fn digest_of_request(line: &Line) -> Option<String> {
 /// AP-4, AP-5: what was denied, revoked or cancelled, or expired, before it was claimed never reached the gateway.
 pub(super) fn withdrawn_means_no_effect(evidence: &Evidence<'_>) -> Vec<String> {
     let withdrawn = evidence.traces().filter(|trace| {
-        let Some(closed) = trace.first(event::APPROVAL_CLOSED) else { return false };
+        let Some(closed) = trace.first(event::APPROVAL_CLOSED) else {
+            return false;
+        };
         match closed.attr(semconv::OUTCOME) {
             "DENIED" | "REVOKED" | "EXPIRED" => true,
             "CANCELLED" => !trace.all(event::APPROVAL_CANCELLED).any(asked_while_executing),
@@ -95,7 +115,9 @@ pub(super) fn withdrawn_means_no_effect(evidence: &Evidence<'_>) -> Vec<String> 
         }
     });
     let reached = withdrawn.filter(|trace| evidence.effects(*trace) > 0);
-    reached.map(|trace| format!("{} was withdrawn and reached the gateway", trace.id)).collect()
+    reached
+        .map(|trace| format!("{} was withdrawn and reached the gateway", trace.id))
+        .collect()
 }
 
 fn asked_while_executing(line: &Line) -> bool {
@@ -108,7 +130,9 @@ pub(super) fn red_is_never_granted(evidence: &Evidence<'_>) -> Vec<String> {
     for line in &evidence.lines {
         let goes_ahead = line.kind == event::APPROVAL_GRANTED || line.kind == event::EXECUTION_STARTED;
         let red = line.risk.as_deref() == Some("RED")
-            || line.proof().is_ok_and(|proof| proof.verdict.risk == Risk::Red || proof.warrant.risk == Risk::Red);
+            || line
+                .proof()
+                .is_ok_and(|proof| proof.verdict.risk == Risk::Red || proof.warrant.risk == Risk::Red);
         if goes_ahead && red {
             found.push(format!("{}: {} of a RED action", line.trace_id, line.kind));
         }
@@ -125,8 +149,15 @@ pub(super) fn modes_agree(evidence: &Evidence<'_>) -> Vec<String> {
         let of_this = |other: &&Line| {
             other.kind.starts_with("execution.") && other.attr(semconv::WARRANT_JTI) == proof.warrant.jti
         };
-        if trace.lines().filter(of_this).any(|other| other.attr(semconv::MODE) != mode) {
-            found.push(format!("{}: an event of warrant {} hides its mode", trace.id, proof.warrant.jti));
+        if trace
+            .lines()
+            .filter(of_this)
+            .any(|other| other.attr(semconv::MODE) != mode)
+        {
+            found.push(format!(
+                "{}: an event of warrant {} hides its mode",
+                trace.id, proof.warrant.jti
+            ));
         }
         if mode == "policy" && proof.verdict.risk != Risk::Green {
             found.push(format!("{}: policy granted what is {}", trace.id, proof.verdict.risk));
@@ -144,13 +175,18 @@ pub(super) fn effects_are_covered(evidence: &Evidence<'_>) -> Vec<String> {
             found.push(error);
         }
         let granted = trace.all(event::APPROVAL_GRANTED);
-        if !granted.into_iter().any(|grant| grant.position() < line.position() && same_decision(grant, line)) {
+        if !granted
+            .into_iter()
+            .any(|grant| grant.position() < line.position() && same_decision(grant, line))
+        {
             found.push(format!("{}: line {} has no grant before it", trace.id, line.index));
         }
     }
     for (hash, _) in &evidence.requests {
         if !started(evidence).any(|(_, line)| line.attr(semconv::GATEWAY_REQUEST_SHA256) == hash) {
-            found.push(format!("request {hash} reached the gateway and stands in no `execution.started`"));
+            found.push(format!(
+                "request {hash} reached the gateway and stands in no `execution.started`"
+            ));
         }
     }
     found
@@ -173,7 +209,10 @@ pub(super) fn warrants_are_spent_once(evidence: &Evidence<'_>) -> Vec<String> {
     for line in evidence.lines.iter().filter(|line| ENDS.contains(&line.kind.as_str())) {
         let jti = line.attr(semconv::WARRANT_JTI);
         if !ended.insert(jti) || !spent.contains(jti) {
-            found.push(format!("line {} ends an execution under {jti} twice, or one that never began", line.index));
+            found.push(format!(
+                "line {} ends an execution under {jti} twice, or one that never began",
+                line.index
+            ));
         }
     }
     found
@@ -188,12 +227,15 @@ pub(super) fn outcomes_are_honest(evidence: &Evidence<'_>) -> Vec<String> {
         let unstarted = trace.all(event::EXECUTION_FAILED).filter(is_unstarted).count();
         let effects = evidence.effects(trace);
         if effects > starts.saturating_sub(unstarted) {
-            found.push(format!("{}: more reached the gateway than is said to have been sent", trace.id));
+            found.push(format!(
+                "{}: more reached the gateway than is said to have been sent",
+                trace.id
+            ));
         }
         let finished = trace.first(event::EXECUTION_FINISHED).is_some();
-        let succeeded = trace.first(event::APPROVAL_CLOSED).is_some_and(|closed| {
-            closed.attr(semconv::OUTCOME) == "SUCCEEDED" && closed.actor.kind == "service"
-        });
+        let succeeded = trace
+            .first(event::APPROVAL_CLOSED)
+            .is_some_and(|closed| closed.attr(semconv::OUTCOME) == "SUCCEEDED" && closed.actor.kind == "service");
         if (finished || succeeded) && effects != 1 {
             found.push(format!("{}: succeeded with {effects} requests", trace.id));
         }
@@ -208,7 +250,13 @@ pub(super) fn sessions_keep_to_their_owner(evidence: &Evidence<'_>) -> Vec<Strin
         let owner = started(evidence).find(|(_, line)| line.attr(semconv::GATEWAY_REQUEST_SHA256) == hash);
         let Some((trace, line)) = owner else { continue };
         let (agent, tenant) = (line.attr(semconv::AGENT), line.attr(semconv::TENANT));
-        let expected = session_key(agent, tenant, line.attr(semconv::REQUESTER), line.attr(semconv::CONVERSATION));
+        let expected = session_key(
+            agent,
+            tenant,
+            line.attr(semconv::ISSUER),
+            line.attr(semconv::REQUESTER),
+            line.attr(semconv::CONVERSATION),
+        );
         if session(request) != expected {
             found.push(format!("{} reached session {}", trace.id, session(request)));
         }
@@ -221,12 +269,17 @@ pub(super) fn requesters_decide_nothing(evidence: &Evidence<'_>) -> Vec<String> 
     const DECISIONS: [&str; 3] = [event::APPROVAL_VOTED, event::APPROVAL_GRANTED, event::APPROVAL_REVOKED];
     let own = evidence.lines.iter().filter(|line| {
         let reconciled = line.kind == event::APPROVAL_CLOSED
-            && evidence.trace(&line.trace_id).is_some_and(|trace| trace.first(event::APPROVAL_CANCELLED).is_none());
+            && evidence
+                .trace(&line.trace_id)
+                .is_some_and(|trace| trace.first(event::APPROVAL_CANCELLED).is_none());
         (DECISIONS.contains(&line.kind.as_str()) || reconciled) && line.actor.id == line.requester()
     });
-    own.map(|line| format!("{}: {} by its requester", line.trace_id, line.kind)).collect()
+    own.map(|line| format!("{}: {} by its requester", line.trace_id, line.kind))
+        .collect()
 }
 
 fn started<'a>(evidence: &'a Evidence<'_>) -> impl Iterator<Item = (Trace<'a>, &'a Line)> {
-    evidence.traces().flat_map(|trace| trace.all(event::EXECUTION_STARTED).map(move |line| (trace, line)))
+    evidence
+        .traces()
+        .flat_map(|trace| trace.all(event::EXECUTION_STARTED).map(move |line| (trace, line)))
 }

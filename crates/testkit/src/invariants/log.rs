@@ -17,7 +17,10 @@ fn breaks(trace: Trace<'_>) -> Vec<String> {
     for line in trace.lines() {
         sequence += 1;
         if line.trace_seq != sequence.to_string() || line.trace_prev != previous {
-            found.push(format!("{} breaks at {} (line {})", trace.id, line.trace_seq, line.index));
+            found.push(format!(
+                "{} breaks at {} (line {})",
+                trace.id, line.trace_seq, line.index
+            ));
             sequence = line.trace_seq.parse().unwrap_or(sequence);
         }
         previous.clone_from(&line.leaf);
@@ -29,7 +32,9 @@ fn breaks(trace: Trace<'_>) -> Vec<String> {
 pub(super) fn events_stand_once(evidence: &Evidence<'_>) -> Vec<String> {
     let mut seen = BTreeSet::new();
     let again = evidence.lines.iter().filter(|line| !seen.insert(&line.event_id));
-    again.map(|line| format!("event {} stands twice", line.event_id)).collect()
+    again
+        .map(|line| format!("event {} stands twice", line.event_id))
+        .collect()
 }
 
 /// TR-5: indexes grow, and the log's time never goes back.
@@ -72,11 +77,15 @@ fn miscounts(trace: Trace<'_>) -> Vec<String> {
 /// TR-12: each type comes from the one part that may write it.
 pub(super) fn producers_keep_to_their_types(evidence: &Evidence<'_>) -> Vec<String> {
     let producer = |kind: &str| match kind.split_once('.') {
-        Some(("request" | "approval", _)) => "approval-svc",
-        Some(("execution", "unknown")) => "approval-svc",
+        Some(("request" | "approval", _) | ("execution", "unknown")) => "approval-svc",
         Some(("execution" | "tool", _)) => "executor-svc",
         _ => "trace-svc",
     };
-    let strays = evidence.lines.iter().filter(|line| line.producer != producer(&line.kind));
-    strays.map(|line| format!("line {}: {} from {}", line.index, line.kind, line.producer)).collect()
+    let strays = evidence
+        .lines
+        .iter()
+        .filter(|line| line.producer != producer(&line.kind));
+    strays
+        .map(|line| format!("line {}: {} from {}", line.index, line.kind, line.producer))
+        .collect()
 }

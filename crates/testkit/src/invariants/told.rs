@@ -9,10 +9,21 @@ use super::{Told, evidence::Evidence};
 
 /// TR-1: whatever has a receipt stands where the receipt says, as it was.
 pub(super) fn receipts_are_kept(evidence: &Evidence<'_>) -> Vec<String> {
-    let recorded: BTreeMap<_, _> = evidence.lines.iter().map(|line| (line.event_id.as_str(), line)).collect();
+    let recorded: BTreeMap<_, _> = evidence
+        .lines
+        .iter()
+        .map(|line| (line.event_id.as_str(), line))
+        .collect();
     let mut found = Vec::new();
     for told in &evidence.history.told {
-        let Told::Recorded { event_id, index, leaf_hash } = told else { continue };
+        let Told::Recorded {
+            event_id,
+            index,
+            leaf_hash,
+        } = told
+        else {
+            continue;
+        };
         match recorded.get(event_id.as_str()) {
             None => found.push(format!("event {event_id} had a receipt and is gone")),
             Some(line) if line.position() == Some(*index) && line.leaf == hex::encode(leaf_hash) => {}
@@ -33,7 +44,9 @@ pub(super) fn terminal_states_stay(evidence: &Evidence<'_>) -> Vec<String> {
     }
     for (run, states) in evidence.history.states() {
         let told: Vec<&str> = states.into_iter().filter_map(outcome).collect();
-        let closed = evidence.trace(run).and_then(|trace| trace.first(event::APPROVAL_CLOSED));
+        let closed = evidence
+            .trace(run)
+            .and_then(|trace| trace.first(event::APPROVAL_CLOSED));
         let logged = closed.map(|line| line.attr(semconv::OUTCOME));
         if told.iter().any(|state| Some(*state) != logged) {
             found.push(format!("{run} was said to be {told:?} and was closed as {logged:?}"));
@@ -51,11 +64,9 @@ const fn outcome(state: State) -> Option<&'static str> {
         State::Expired => "EXPIRED",
         State::Cancelled => "CANCELLED",
         State::Revoked => "REVOKED",
-        State::OutcomeUnknown
-        | State::Unspecified
-        | State::PendingApproval
-        | State::Granted
-        | State::Executing => return None,
+        State::OutcomeUnknown | State::Unspecified | State::PendingApproval | State::Granted | State::Executing => {
+            return None;
+        }
     })
 }
 
@@ -76,8 +87,12 @@ pub(super) fn decisions_are_recorded(evidence: &Evidence<'_>) -> Vec<String> {
         }
     }
     for told in &evidence.history.told {
-        let Told::Decided { run, event, by } = told else { continue };
-        let recorded = evidence.trace(run).is_some_and(|trace| trace.all(event).any(|line| line.actor.id == *by));
+        let Told::Decided { run, event, by } = told else {
+            continue;
+        };
+        let recorded = evidence
+            .trace(run)
+            .is_some_and(|trace| trace.all(event).any(|line| line.actor.id == *by));
         if !recorded {
             found.push(format!("{run}: {event} by {by} was acknowledged and is not in the log"));
         }

@@ -143,11 +143,11 @@ mod tests {
         let request = prepare(&tool, &fixtures::verdict(&tool));
         assert_eq!(
             request.body,
-            r#"{"tool":"sessions_list","args":{"limit": 1},"sessionKey":"agent:main:cs-76731916df61b8639d60d1313502f73af565b077e6a00849b551d2386135a0ff"}"#
+            r#"{"tool":"sessions_list","args":{"limit": 1},"sessionKey":"agent:main:cs-9c4dcad4156fd6b3c6ba2fc769edbe1916b41f5db52ffbf9a971583820e52485"}"#
         );
         assert_eq!(
             request.sha256(),
-            "sha256:9c37a543e78b335922ab0d0ab1ca9823bb728a92c60e5d04be1773ae123c4c70"
+            "sha256:ddfb33d3eebd41c6fcf8b8163929519cd708040735641f52711b3e6da1b44855"
         );
     }
 }

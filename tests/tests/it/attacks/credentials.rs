@@ -45,9 +45,20 @@ async fn a_forwarded_token_decides_nothing() {
         request_id: fresh_id(),
         reason: "no longer".to_owned(),
     };
-    let reconcile = ReconcileWarrantRequest { approval: pending.name.clone(), ..Default::default() };
-    let forwarded = [bob.approval_token(), bob.governance_token(), root.approval_token(), root.governance_token()];
-    for (subject, part) in forwarded.iter().flat_map(|token| PartName::ALL.map(|part| (token, part))) {
+    let reconcile = ReconcileWarrantRequest {
+        approval: pending.name.clone(),
+        ..Default::default()
+    };
+    let forwarded = [
+        bob.approval_token(),
+        bob.governance_token(),
+        root.approval_token(),
+        root.governance_token(),
+    ];
+    for (subject, part) in forwarded
+        .iter()
+        .flat_map(|token| PartName::ALL.map(|part| (token, part)))
+    {
         let tokens = Tokens::bearer(&service_token(part, PartName::Approval)).with_subject(subject);
         let (mut approvals, mut warrants) = (approvals(&deployment, tokens.clone()), warrants(&deployment, tokens));
         let check = |refusal| {
@@ -67,12 +78,19 @@ async fn a_token_to_ask_is_no_token_to_decide() {
     let pending = deployment.pending(&Identity::alice()).await;
     let mut bob = deployment.bob().own_approvals();
     let refusal = bob.grant_approval(grant_of(&pending)).await;
-    assert_refused("asks, and decides", refusal, Code::Unauthenticated, ErrorReason::WrongAudience);
+    assert_refused(
+        "asks, and decides",
+        refusal,
+        Code::Unauthenticated,
+        ErrorReason::WrongAudience,
+    );
 
     // Nor is one that claims to be both.
     let mut claims = Identity::bob().claims("");
     claims["aud"] = json!(["countersign/governance", "countersign/approval"]);
-    let refusal = approvals(&deployment, Tokens::bearer(&token(&claims, "people"))).grant_approval(grant_of(&pending)).await;
+    let refusal = approvals(&deployment, Tokens::bearer(&token(&claims, "people")))
+        .grant_approval(grant_of(&pending))
+        .await;
     assert_refused("both", refusal, Code::Unauthenticated, ErrorReason::WrongAudience);
     assert_eq!(deployment.approval(&pending.name).await, pending);
 }
@@ -83,8 +101,15 @@ async fn a_token_to_decide_is_not_forwarded() {
     let asked = Asked::by(&Identity::bob(), GREEN);
     let tokens = Tokens::bearer(&service_token(PartName::Orchestrator, PartName::Approval));
     let mut orchestrator = approvals(&deployment, tokens.with_subject(&Identity::bob().approval_token()));
-    let refusal = orchestrator.create_approval(crate::support::create_request(&asked, "none".to_owned())).await;
-    assert_refused("asks with it", refusal, Code::Unauthenticated, ErrorReason::WrongAudience);
+    let refusal = orchestrator
+        .create_approval(crate::support::create_request(&asked, "none".to_owned()))
+        .await;
+    assert_refused(
+        "asks with it",
+        refusal,
+        Code::Unauthenticated,
+        ErrorReason::WrongAudience,
+    );
 }
 
 #[tokio::test]
@@ -92,12 +117,23 @@ async fn people_forward_nobody() {
     let deployment = Deployment::start().await;
     let pending = deployment.pending(&Identity::alice()).await;
     for (bearer, subject) in [
-        (Identity::bob().approval_token(), Identity::named("dora").governance_token()),
-        (Identity::named("dora").approval_token(), Identity::bob().approval_token()),
+        (
+            Identity::bob().approval_token(),
+            Identity::named("dora").governance_token(),
+        ),
+        (
+            Identity::named("dora").approval_token(),
+            Identity::bob().approval_token(),
+        ),
     ] {
         let tokens = Tokens::bearer(&bearer).with_subject(&subject);
         let refusal = approvals(&deployment, tokens).grant_approval(grant_of(&pending)).await;
-        assert_refused("two people", refusal, Code::PermissionDenied, ErrorReason::ForwardedCredential);
+        assert_refused(
+            "two people",
+            refusal,
+            Code::PermissionDenied,
+            ErrorReason::ForwardedCredential,
+        );
     }
 }
 
@@ -105,7 +141,9 @@ async fn people_forward_nobody() {
 async fn a_service_token_counts_at_its_one_target_only() {
     let gateway = FakeGatewayAndToken::start().await;
     let sandbox = Sandbox::start(&gateway.address()).await;
-    let parts = PartName::ALL.into_iter().filter(|part| *part != PartName::SimulatedApprover);
+    let parts = PartName::ALL
+        .into_iter()
+        .filter(|part| *part != PartName::SimulatedApprover);
     for rpc in raw::rpcs() {
         let target = rpc.part();
         for audience in parts.clone().filter(|part| *part != target) {
@@ -122,9 +160,7 @@ async fn a_service_token_counts_at_its_one_target_only() {
 #[tokio::test]
 async fn a_service_token_is_held_to_its_key_and_its_life() {
     let deployment = Deployment::start().await;
-    let claims = |part: PartName, life: u64| {
-        json!({ "iss": SERVICES, "sub": part.as_str(), "aud": "approval-svc", "iat": now(), "exp": now() + life })
-    };
+    let claims = |part: PartName, life: u64| json!({ "iss": SERVICES, "sub": part.as_str(), "aud": "approval-svc", "iat": now(), "exp": now() + life });
     let mut many = claims(PartName::Executor, 60);
     many["aud"] = json!(["approval-svc", "executor-svc"]);
     let mut as_person = claims(PartName::Executor, 60);
@@ -132,25 +168,54 @@ async fn a_service_token_is_held_to_its_key_and_its_life() {
     (as_person["tenant"], as_person["aud"]) = (json!("acme"), json!("countersign/approval"));
     let invalid = ErrorReason::TokenInvalid;
     let forgeries = [
-        ("another part's key", token(&claims(PartName::Executor, 60), "orchestrator"), invalid),
-        ("people's key", token(&claims(PartName::Executor, 60), "people"), invalid),
-        ("a foreign key", token(&claims(PartName::Executor, 60), "foreign"), invalid),
-        ("too long a life", token(&claims(PartName::Executor, 301), "executor-svc"), invalid),
-        ("many audiences", token(&many, "executor-svc"), ErrorReason::WrongAudience),
+        (
+            "another part's key",
+            token(&claims(PartName::Executor, 60), "orchestrator"),
+            invalid,
+        ),
+        (
+            "people's key",
+            token(&claims(PartName::Executor, 60), "people"),
+            invalid,
+        ),
+        (
+            "a foreign key",
+            token(&claims(PartName::Executor, 60), "foreign"),
+            invalid,
+        ),
+        (
+            "too long a life",
+            token(&claims(PartName::Executor, 301), "executor-svc"),
+            invalid,
+        ),
+        (
+            "many audiences",
+            token(&many, "executor-svc"),
+            ErrorReason::WrongAudience,
+        ),
     ];
     let claim = ClaimWarrantRequest::default();
     for (what, forged, reason) in forgeries {
-        let refusal = warrants(&deployment, Tokens::bearer(&forged)).claim_warrant(claim.clone()).await;
+        let refusal = warrants(&deployment, Tokens::bearer(&forged))
+            .claim_warrant(claim.clone())
+            .await;
         assert_refused(what, refusal, Code::Unauthenticated, reason);
     }
     // A person who is called like a part is a person.
     let person = Tokens::bearer(&token(&as_person, "people"));
     let refusal = warrants(&deployment, person).claim_warrant(claim.clone()).await;
-    assert_refused("a person's name", refusal, Code::PermissionDenied, ErrorReason::NotPermitted);
+    assert_refused(
+        "a person's name",
+        refusal,
+        Code::PermissionDenied,
+        ErrorReason::NotPermitted,
+    );
     // A part is no person, wherever its token stands.
     let tokens = Tokens::bearer(&service_token(PartName::Orchestrator, PartName::Approval))
         .with_subject(&service_token(PartName::Orchestrator, PartName::Approval));
-    let refusal = approvals(&deployment, tokens).create_approval(CreateApprovalRequest::default()).await;
+    let refusal = approvals(&deployment, tokens)
+        .create_approval(CreateApprovalRequest::default())
+        .await;
     assert_refused("a part as a person", refusal, Code::Unauthenticated, invalid);
 }
 
@@ -163,7 +228,10 @@ async fn the_part_that_signed_is_the_producer_whatever_the_event_says() {
             trace_id: "0123456789abcdef0123456789abcdef".to_owned(),
             r#type: kind.to_owned(),
             occur_time: Some(chassis::time::to_proto(std::time::UNIX_EPOCH)),
-            actor: Some(proto::trace::v1::Actor { r#type: "service".to_owned(), id: "approval-svc".to_owned() }),
+            actor: Some(proto::trace::v1::Actor {
+                r#type: "service".to_owned(),
+                id: "approval-svc".to_owned(),
+            }),
             attributes: ["tenant", "issuer", "requester"]
                 .map(|name| (format!("countersign.{name}"), "acme".to_owned()))
                 .into(),
@@ -179,7 +247,12 @@ async fn the_part_that_signed_is_the_producer_whatever_the_event_says() {
         (PartName::Approval, "log.recovered"),
     ];
     for (part, kind) in refused {
-        let refusal = deployment.sandbox.service(part).traces().create_event(event(kind)).await;
+        let refusal = deployment
+            .sandbox
+            .service(part)
+            .traces()
+            .create_event(event(kind))
+            .await;
         let what = format!("{part} writes {kind}");
         assert_refused(&what, refusal, Code::PermissionDenied, ErrorReason::EventTypeNotAllowed);
     }
@@ -192,14 +265,32 @@ async fn who_asks_is_whose_token_it_is() {
     let (deployment, alice) = (Deployment::start().await, Identity::alice());
     let asked = Asked::by(&alice, GREEN);
     let verdict = deployment.classify(&alice, &asked.action).await;
-    for thief in [Identity::named("mallory"), alice.clone().of_tenant("umbrella"), alice.of_partners()] {
+    for thief in [
+        Identity::named("mallory"),
+        alice.clone().of_tenant("umbrella"),
+        alice.of_partners(),
+    ] {
         let refusal = deployment.create(&thief, &asked, verdict.clone()).await;
-        assert_refused("for somebody else", refusal, Code::PermissionDenied, ErrorReason::RequesterMismatch);
+        assert_refused(
+            "for somebody else",
+            refusal,
+            Code::PermissionDenied,
+            ErrorReason::RequesterMismatch,
+        );
         let request = proto::classification::v1::ClassifyActionRequest {
             action: Some(chassis::convert::action_to_proto(&asked.action)),
         };
-        let refusal = deployment.orchestrator_for(&thief).classifier().classify_action(request).await;
-        assert_refused("classified for somebody else", refusal, Code::PermissionDenied, ErrorReason::RequesterMismatch);
+        let refusal = deployment
+            .orchestrator_for(&thief)
+            .classifier()
+            .classify_action(request)
+            .await;
+        assert_refused(
+            "classified for somebody else",
+            refusal,
+            Code::PermissionDenied,
+            ErrorReason::RequesterMismatch,
+        );
     }
 }
 

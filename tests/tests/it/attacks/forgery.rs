@@ -9,11 +9,12 @@ use proto::{
 use serde_json::{Value, json};
 use testkit::authority::{Identity, VERDICTS, WARRANTS, key, now};
 use tonic::Code;
-use warrant::{
-    Action, Disposition, Mode, Risk, Signer, VERDICT_AUDIENCE, Verdict, Warrant, approval_id, token_hash,
-};
+use warrant::{Action, Disposition, Mode, Risk, Signer, VERDICT_AUDIENCE, Verdict, Warrant, approval_id, token_hash};
 
 use crate::support::{AMBER, Asked, Deployment, GREEN, RED, assert_refused, instruction};
+
+/// Alters one field of an action.
+type Alter = fn(&mut common::Action);
 
 /// The claims in a token.
 pub(super) fn claims(token: &str) -> Value {
@@ -36,8 +37,10 @@ fn other(value: &Value) -> Value {
         Value::String(text) if text.parse::<Mode>().is_ok() => json!("people"),
         Value::String(text) if text.parse::<Risk>().is_ok() => json!("AMBER"),
         Value::String(text) => {
-            let last = if text.ends_with('0') { "1" } else { "0" };
-            json!(format!("{}{last}", &text[..text.len() - 1]))
+            let mut text = text.clone();
+            let last = if text.pop() == Some('0') { '1' } else { '0' };
+            text.push(last);
+            json!(text)
         }
         _ => json!("something else"),
     }
@@ -94,15 +97,19 @@ fn verdict_for(action: &Action, risk: Risk, disposition: Disposition) -> Verdict
 async fn an_action_altered_in_any_field_is_not_executed() {
     let deployment = Deployment::start().await;
     let permitted = deployment.permitted(&Identity::alice()).await;
-    let alterations: [(&str, fn(&mut common::Action)); 9] = [
-        ("run_id", |action| action.run_id = "0123456789abcdef0123456789abcdef".to_owned()),
+    let alterations: [(&str, Alter); 9] = [
+        ("run_id", |action| {
+            action.run_id = "0123456789abcdef0123456789abcdef".to_owned();
+        }),
         ("tenant", |action| action.tenant.push('x')),
         ("issuer", |action| action.issuer.push('x')),
         ("requester", |action| action.requester = "bob".to_owned()),
         ("agent", |action| action.agent = "ops".to_owned()),
         ("session", |action| action.session = "another".to_owned()),
         ("instruction", |action| action.operation = Some(instruction(AMBER))),
-        ("a space", |action| action.operation = Some(instruction(&format!("{GREEN} ")))),
+        ("a space", |action| {
+            action.operation = Some(instruction(&format!("{GREEN} ")));
+        }),
         ("kind", |action| {
             action.operation = Some(common::action::Operation::ToolCall(common::ToolCall {
                 tool: "sessions_list".to_owned(),
@@ -113,10 +120,16 @@ async fn an_action_altered_in_any_field_is_not_executed() {
     for (field, alter) in alterations {
         let mut altered = permitted.clone();
         alter(altered.action.as_mut().unwrap());
-        deployment.refuses(field, altered, Code::PermissionDenied, ErrorReason::WarrantRejected).await;
+        deployment
+            .refuses(field, altered, Code::PermissionDenied, ErrorReason::WarrantRejected)
+            .await;
     }
     deployment.execute(permitted).await.unwrap();
-    assert_eq!(deployment.effects(), 1, "the warrant was not spent by any of the attempts");
+    assert_eq!(
+        deployment.effects(),
+        1,
+        "the warrant was not spent by any of the attempts"
+    );
 }
 
 #[tokio::test]
@@ -131,8 +144,13 @@ async fn a_warrant_altered_in_any_claim_is_not_accepted() {
         altered[&name] = other(&altered[&name]);
         assert_ne!(altered, whole, "{name}");
         let warrant_jws = with_claims(&permitted.warrant_jws, &altered);
-        let request = ExecuteActionRequest { warrant_jws, ..permitted.clone() };
-        deployment.refuses(&name, request, Code::PermissionDenied, ErrorReason::WarrantRejected).await;
+        let request = ExecuteActionRequest {
+            warrant_jws,
+            ..permitted.clone()
+        };
+        deployment
+            .refuses(&name, request, Code::PermissionDenied, ErrorReason::WarrantRejected)
+            .await;
     }
 }
 
@@ -152,16 +170,33 @@ async fn only_a_warrant_of_the_right_key_type_issuer_and_audience_counts() {
     let payload = permitted.warrant_jws.split('.').nth(1).unwrap();
     let forgeries = [
         ("foreign key", sign(&Signer::new(WARRANTS, key("foreign")), |_| ())),
-        ("the classifier's key", sign(&Signer::new(WARRANTS, key("verdict")), |_| ())),
+        (
+            "the classifier's key",
+            sign(&Signer::new(WARRANTS, key("verdict")), |_| ()),
+        ),
         ("people's key", sign(&Signer::new(WARRANTS, key("people")), |_| ())),
-        ("another audience", sign(&approval_key, |it| it.aud = "trace-svc".to_owned())),
-        ("another tenant", sign(&approval_key, |it| it.tenant = "umbrella".to_owned())),
+        (
+            "another audience",
+            sign(&approval_key, |it| it.aud = "trace-svc".to_owned()),
+        ),
+        (
+            "another tenant",
+            sign(&approval_key, |it| it.tenant = "umbrella".to_owned()),
+        ),
         ("another requester", sign(&approval_key, |it| it.act = "bob".to_owned())),
         ("another agent", sign(&approval_key, |it| it.sub = "ops".to_owned())),
         ("another risk", sign(&approval_key, |it| it.risk = Risk::Amber)),
-        ("another policy", sign(&approval_key, |it| it.policy = "sha256:00".to_owned())),
+        (
+            "another policy",
+            sign(&approval_key, |it| it.policy = "sha256:00".to_owned()),
+        ),
         ("emergency", sign(&approval_key, |it| it.mode = Mode::BreakGlass)),
-        ("expired", sign(&approval_key, |it| (it.iat, it.nbf, it.exp) = (now() - 90, now() - 90, now() - 1))),
+        (
+            "expired",
+            sign(&approval_key, |it| {
+                (it.iat, it.nbf, it.exp) = (now() - 90, now() - 90, now() - 1);
+            }),
+        ),
         ("not valid yet", sign(&approval_key, |it| it.nbf = it.exp - 1)),
         ("no signature", format!("{stripped}.")),
         ("no algorithm", format!("{none}.{payload}.")),
@@ -169,8 +204,13 @@ async fn only_a_warrant_of_the_right_key_type_issuer_and_audience_counts() {
         ("no token at all", "warrant".to_owned()),
     ];
     for (what, warrant_jws) in forgeries {
-        let request = ExecuteActionRequest { warrant_jws, ..permitted.clone() };
-        deployment.refuses(what, request, Code::PermissionDenied, ErrorReason::WarrantRejected).await;
+        let request = ExecuteActionRequest {
+            warrant_jws,
+            ..permitted.clone()
+        };
+        deployment
+            .refuses(what, request, Code::PermissionDenied, ErrorReason::WarrantRejected)
+            .await;
     }
     // Even the right key makes no second warrant: the claim knows the one that was issued.
     let stolen = [
@@ -178,8 +218,13 @@ async fn only_a_warrant_of_the_right_key_type_issuer_and_audience_counts() {
         ("another revision", sign(&approval_key, |it| it.revision = 2)),
     ];
     for (what, warrant_jws) in stolen {
-        let request = ExecuteActionRequest { warrant_jws, ..permitted.clone() };
-        deployment.refuses(what, request, Code::FailedPrecondition, ErrorReason::WarrantSpent).await;
+        let request = ExecuteActionRequest {
+            warrant_jws,
+            ..permitted.clone()
+        };
+        deployment
+            .refuses(what, request, Code::FailedPrecondition, ErrorReason::WarrantSpent)
+            .await;
     }
     assert_eq!(deployment.effects(), 0);
 }
@@ -190,27 +235,59 @@ async fn a_verdict_about_another_action_carries_nothing() {
     let (asked, another) = (Asked::by(&alice, AMBER), Asked::by(&alice, GREEN));
     let harmless = deployment.classify(&alice, &another.action).await;
     let refusal = deployment.create(&alice, &asked, harmless.clone()).await;
-    assert_refused("verdict of another action", refusal, Code::InvalidArgument, ErrorReason::VerdictRejected);
+    assert_refused(
+        "verdict of another action",
+        refusal,
+        Code::InvalidArgument,
+        ErrorReason::VerdictRejected,
+    );
 
     let forged = verdict_for(&asked.action, Risk::Green, Disposition::Allow);
     let foreign = Signer::new(VERDICTS, key("foreign")).sign(&forged).unwrap();
     let refusal = deployment.create(&alice, &asked, foreign).await;
-    assert_refused("verdict of a foreign key", refusal, Code::InvalidArgument, ErrorReason::VerdictRejected);
+    assert_refused(
+        "verdict of a foreign key",
+        refusal,
+        Code::InvalidArgument,
+        ErrorReason::VerdictRejected,
+    );
 
     let own = deployment.classify(&alice, &asked.action).await;
     let mut greener = claims(&own);
     (greener["risk"], greener["disposition"]) = (json!("GREEN"), json!("ALLOW"));
     let refusal = deployment.create(&alice, &asked, with_claims(&own, &greener)).await;
-    assert_refused("altered verdict", refusal, Code::InvalidArgument, ErrorReason::VerdictRejected);
+    assert_refused(
+        "altered verdict",
+        refusal,
+        Code::InvalidArgument,
+        ErrorReason::VerdictRejected,
+    );
 
     let signer = deployment.sandbox.authority().verdict_signer();
     let contradiction = verdict_for(&asked.action, Risk::Red, Disposition::Allow);
-    let refusal = deployment.create(&alice, &asked, signer.sign(&contradiction).unwrap()).await;
-    assert_refused("RED and allowed", refusal, Code::InvalidArgument, ErrorReason::VerdictRejected);
+    let refusal = deployment
+        .create(&alice, &asked, signer.sign(&contradiction).unwrap())
+        .await;
+    assert_refused(
+        "RED and allowed",
+        refusal,
+        Code::InvalidArgument,
+        ErrorReason::VerdictRejected,
+    );
 
     let permitted = deployment.permitted(&alice).await;
-    let request = ExecuteActionRequest { verdict_jws: harmless, ..permitted };
-    deployment.refuses("verdict exchanged", request, Code::PermissionDenied, ErrorReason::WarrantRejected).await;
+    let request = ExecuteActionRequest {
+        verdict_jws: harmless,
+        ..permitted
+    };
+    deployment
+        .refuses(
+            "verdict exchanged",
+            request,
+            Code::PermissionDenied,
+            ErrorReason::WarrantRejected,
+        )
+        .await;
 }
 
 #[tokio::test]
@@ -220,12 +297,24 @@ async fn a_red_verdict_is_never_executed_whoever_signed_the_warrant() {
     let verdict_jws = deployment.classify(&alice, &asked.action).await;
     deployment.create(&alice, &asked, verdict_jws.clone()).await.unwrap();
     let signer = deployment.sandbox.authority().warrant_signer();
-    for (risk, mode) in [(Risk::Red, Mode::People), (Risk::Green, Mode::Policy), (Risk::Red, Mode::BreakGlass)] {
-        let warrant_jws = signer.sign(&warrant_for(&asked.action, &verdict_jws, risk, mode)).unwrap();
+    for (risk, mode) in [
+        (Risk::Red, Mode::People),
+        (Risk::Green, Mode::Policy),
+        (Risk::Red, Mode::BreakGlass),
+    ] {
+        let warrant_jws = signer
+            .sign(&warrant_for(&asked.action, &verdict_jws, risk, mode))
+            .unwrap();
         let action = Some(action_to_proto(&asked.action));
-        let request = ExecuteActionRequest { action, verdict_jws: verdict_jws.clone(), warrant_jws };
+        let request = ExecuteActionRequest {
+            action,
+            verdict_jws: verdict_jws.clone(),
+            warrant_jws,
+        };
         let what = format!("{risk} by {mode}");
-        deployment.refuses(&what, request, Code::PermissionDenied, ErrorReason::WarrantRejected).await;
+        deployment
+            .refuses(&what, request, Code::PermissionDenied, ErrorReason::WarrantRejected)
+            .await;
     }
 }
 
@@ -241,7 +330,16 @@ async fn a_stolen_warrant_key_executes_nothing_that_was_not_granted() {
         verdict_jws: verdict_jws.clone(),
         warrant_jws: signer.sign(&warrant).unwrap(),
     };
-    deployment.refuses("no approval", request.clone(), Code::NotFound, ErrorReason::ApprovalNotFound).await;
+    deployment
+        .refuses(
+            "no approval",
+            request.clone(),
+            Code::NotFound,
+            ErrorReason::ApprovalNotFound,
+        )
+        .await;
     deployment.create(&alice, &asked, verdict_jws).await.unwrap();
-    deployment.refuses("pending", request, Code::FailedPrecondition, ErrorReason::WrongState).await;
+    deployment
+        .refuses("pending", request, Code::FailedPrecondition, ErrorReason::WrongState)
+        .await;
 }

@@ -45,7 +45,12 @@ async fn of_32_executions_of_one_warrant_one_has_an_effect() {
     assert_eq!((won.len(), deployment.effects()), (1, 1));
     assert_eq!(won[0].as_ref().unwrap().outcome(), Outcome::Succeeded);
     for refusal in lost {
-        assert_refused("a slower hand", refusal, Code::FailedPrecondition, ErrorReason::WarrantSpent);
+        assert_refused(
+            "a slower hand",
+            refusal,
+            Code::FailedPrecondition,
+            ErrorReason::WarrantSpent,
+        );
     }
 }
 
@@ -67,17 +72,34 @@ async fn of_32_claims_of_one_warrant_one_succeeds() {
     let claimed = join_all(claims).await;
     let (mut won, lost): (Vec<_>, Vec<_>) = claimed.into_iter().partition(|(_, claim)| claim.is_ok());
     assert_eq!(won.len(), 1);
-    assert!(lost.iter().all(|(_, claim)| reason_of(claim.as_ref().unwrap_err()) == Some(ErrorReason::WarrantSpent)));
+    assert!(
+        lost.iter()
+            .all(|(_, claim)| reason_of(claim.as_ref().unwrap_err()) == Some(ErrorReason::WarrantSpent))
+    );
 
     // The winner may ask again and gets the same claim; nobody else can use it.
     let (request, claim) = won.remove(0);
     let claim = claim.unwrap().into_inner().claim.unwrap();
     let mut executor = deployment.sandbox.service(PartName::Executor).warrants();
-    let again = executor.claim_warrant(request).await.unwrap().into_inner().claim.unwrap();
+    let again = executor
+        .claim_warrant(request)
+        .await
+        .unwrap()
+        .into_inner()
+        .claim
+        .unwrap();
     assert_eq!(again.fencing_token, claim.fencing_token);
-    let renew = RenewClaimRequest { approval: approval.name.clone(), fencing_token: "guessed".to_owned() };
+    let renew = RenewClaimRequest {
+        approval: approval.name.clone(),
+        fencing_token: "guessed".to_owned(),
+    };
     let refusal = executor.renew_claim(renew).await;
-    assert_refused("renewed by another", refusal, Code::FailedPrecondition, ErrorReason::ClaimLost);
+    assert_refused(
+        "renewed by another",
+        refusal,
+        Code::FailedPrecondition,
+        ErrorReason::ClaimLost,
+    );
     let complete = CompleteWarrantRequest {
         approval: approval.name.clone(),
         fencing_token: "guessed".to_owned(),
@@ -86,7 +108,12 @@ async fn of_32_claims_of_one_warrant_one_succeeds() {
         ..Default::default()
     };
     let refusal = executor.complete_warrant(complete).await;
-    assert_refused("completed by another", refusal, Code::FailedPrecondition, ErrorReason::ClaimLost);
+    assert_refused(
+        "completed by another",
+        refusal,
+        Code::FailedPrecondition,
+        ErrorReason::ClaimLost,
+    );
     assert_eq!(deployment.effects(), 0);
 }
 
@@ -95,13 +122,22 @@ async fn of_many_grants_at_once_one_counts() {
     let deployment = Deployment::start().await;
     let pending = deployment.pending(&Identity::alice()).await;
     let deciders: Vec<_> = (0..HANDS)
-        .map(|number| deployment.sandbox.person(Identity::named(&format!("decider-{number}")).in_groups(&["approvers"])))
+        .map(|number| {
+            deployment
+                .sandbox
+                .person(Identity::named(&format!("decider-{number}")).in_groups(&["approvers"]))
+        })
         .collect();
     let votes = join_all(deciders.iter().map(|decider| grant(decider, &pending))).await;
     let (granted, refused): (Vec<_>, Vec<_>) = votes.into_iter().partition(Result::is_ok);
     assert_eq!(granted.len(), 1);
     for refusal in refused {
-        assert_refused("a slower vote", refusal, Code::FailedPrecondition, ErrorReason::WrongState);
+        assert_refused(
+            "a slower vote",
+            refusal,
+            Code::FailedPrecondition,
+            ErrorReason::WrongState,
+        );
     }
     assert_eq!(deployment.approval(&pending.name).await.votes.len(), 1);
 }

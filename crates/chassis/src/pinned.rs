@@ -7,15 +7,16 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use chassis::clock::Clock;
 use warrant::{Claims, KeyError, KeySet, TokenError, Verifier};
+
+use crate::clock::Clock;
 
 /// The file is read again at most this often.
 const RELOAD_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Verifies one kind of token of one issuer under the keys in a file.
 #[derive(Debug)]
-pub(crate) struct PinnedVerifier<C: Claims> {
+pub struct PinnedVerifier<C: Claims> {
     path: PathBuf,
     clock: Arc<dyn Clock>,
     current: Mutex<Current<C>>,
@@ -73,12 +74,7 @@ fn read(path: &PathBuf) -> Result<KeySet, KeySetError> {
 
 impl<C: Claims> PinnedVerifier<C> {
     /// Reads the keys pinned for this issuer.
-    pub(crate) fn open(
-        issuer: &str,
-        audience: &str,
-        path: PathBuf,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self, KeySetError> {
+    pub fn open(issuer: &str, audience: &str, path: PathBuf, clock: Arc<dyn Clock>) -> Result<Self, KeySetError> {
         let verifier = Arc::new(Verifier::new(issuer, audience, read(&path)?));
         let current = Mutex::new(Current {
             verifier,
@@ -88,21 +84,24 @@ impl<C: Claims> PinnedVerifier<C> {
     }
 
     /// Verifies a token that is to take effect now.
-    pub(crate) fn verify(&self, token: &str) -> Result<C, TokenError> {
-        self.with_fresh_keys(|verifier, now| verifier.verify(token, now))
+    pub fn verify(&self, token: &str) -> Result<C, TokenError> {
+        self.verify_at(token, self.clock.now())
+    }
+
+    /// Verifies a token that is to take effect at `now`, by a clock of the caller's.
+    pub fn verify_at(&self, token: &str, now: SystemTime) -> Result<C, TokenError> {
+        self.with_fresh_keys(|verifier| verifier.verify(token, now))
     }
 
     /// Verifies a token that took effect before and is evidence now.
-    pub(crate) fn verify_ignoring_expiry(&self, token: &str) -> Result<C, TokenError> {
-        self.with_fresh_keys(|verifier, now| verifier.verify_ignoring_expiry(token, now))
+    pub fn verify_ignoring_expiry(&self, token: &str) -> Result<C, TokenError> {
+        let now = self.clock.now();
+        self.with_fresh_keys(|verifier| verifier.verify_ignoring_expiry(token, now))
     }
 
-    fn with_fresh_keys(
-        &self,
-        verify: impl Fn(&Verifier<C>, SystemTime) -> Result<C, TokenError>,
-    ) -> Result<C, TokenError> {
-        match verify(&self.verifier(), self.clock.now()) {
-            Err(TokenError::UnknownKey { .. }) if self.reload() => verify(&self.verifier(), self.clock.now()),
+    fn with_fresh_keys(&self, verify: impl Fn(&Verifier<C>) -> Result<C, TokenError>) -> Result<C, TokenError> {
+        match verify(&self.verifier()) {
+            Err(TokenError::UnknownKey { .. }) if self.reload() => verify(&self.verifier()),
             result => result,
         }
     }
@@ -140,27 +139,52 @@ impl<C: Claims> PinnedVerifier<C> {
 mod tests {
     use std::time::UNIX_EPOCH;
 
-    use chassis::clock::ManualClock;
-    use warrant::{Signer, SigningKey, Warrant};
+    use warrant::{ActionDigest, Disposition, Risk, RunId, Signer, SigningKey, VERDICT_AUDIENCE, Verdict};
 
     use super::*;
-    use crate::fixtures;
+    use crate::clock::ManualClock;
+
+    const NOW: u64 = 1_790_000_000;
 
     fn signer(seed: u8) -> Signer {
-        Signer::new("approval-svc", SigningKey::from_seed(&[seed; 32]))
+        Signer::new("classifier-svc", SigningKey::from_seed(&[seed; 32]))
+    }
+
+    fn verdict() -> Verdict {
+        Verdict {
+            iss: "classifier-svc".to_owned(),
+            aud: VERDICT_AUDIENCE.to_owned(),
+            act_digest: ActionDigest::from_bytes([7; 32]),
+            tenant: "acme".to_owned(),
+            issuer: "https://people.example".to_owned(),
+            requester: "alice".to_owned(),
+            run: RunId::derive("acme", "https://people.example", "alice", "1"),
+            ctx: "sha256:00".to_owned(),
+            risk: Risk::Green,
+            disposition: Disposition::Allow,
+            rules: vec!["reading".to_owned()],
+            policy: "sha256:01".to_owned(),
+            policy_version: "1".to_owned(),
+            iat: NOW,
+            exp: NOW + 60,
+        }
     }
 
     #[test]
     fn a_new_key_is_found_in_the_file_without_a_restart_and_not_too_often() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("warrant.jwks.json");
+        let path = folder.path().join("verdict.jwks.json");
         fs::write(&path, signer(1).key_set().to_json()).unwrap();
-        let clock = Arc::new(ManualClock::new(UNIX_EPOCH + Duration::from_secs(fixtures::NOW)));
-        let keys: PinnedVerifier<Warrant> =
-            PinnedVerifier::open("approval-svc", "executor-svc", path.clone(), Arc::clone(&clock) as _).unwrap();
+        let clock = Arc::new(ManualClock::new(UNIX_EPOCH + Duration::from_secs(NOW)));
+        let keys: PinnedVerifier<Verdict> = PinnedVerifier::open(
+            "classifier-svc",
+            VERDICT_AUDIENCE,
+            path.clone(),
+            Arc::clone(&clock) as _,
+        )
+        .unwrap();
 
-        let rotated = fixtures::warrant(&fixtures::action(), "verdict");
-        let token = signer(2).sign(&rotated).unwrap();
+        let token = signer(2).sign(&verdict()).unwrap();
         let mut both = signer(1).key_set();
         both.merge(&signer(2).key_set());
         fs::write(&path, both.to_json()).unwrap();
@@ -170,13 +194,16 @@ mod tests {
             "read just now"
         );
         clock.advance(Duration::from_secs(10));
-        assert_eq!(keys.verify(&token).unwrap(), rotated);
+        assert_eq!(keys.verify(&token).unwrap(), verdict());
 
         fs::write(&path, "garbage").unwrap();
         clock.advance(Duration::from_secs(10));
-        let foreign = signer(3).sign(&rotated).unwrap();
+        let foreign = signer(3).sign(&verdict()).unwrap();
         assert!(matches!(keys.verify(&foreign), Err(TokenError::UnknownKey { .. })));
         assert!(keys.verify(&token).is_ok(), "the old keys stay");
+        clock.advance(Duration::from_mins(1));
+        assert!(matches!(keys.verify(&token), Err(TokenError::Expired)));
+        assert!(keys.verify_ignoring_expiry(&token).is_ok());
     }
 
     #[test]
@@ -184,7 +211,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("keys.json");
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(UNIX_EPOCH));
-        let open = || PinnedVerifier::<Warrant>::open("a", "b", path.clone(), Arc::clone(&clock));
+        let open = || PinnedVerifier::<Verdict>::open("a", "b", path.clone(), Arc::clone(&clock));
         assert!(matches!(open(), Err(KeySetError::Read { .. })));
         fs::write(&path, r#"{"keys":[]}"#).unwrap();
         assert!(matches!(open(), Err(KeySetError::Empty { .. })));
