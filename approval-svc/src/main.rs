@@ -5,6 +5,9 @@ use std::process::ExitCode;
 use approval_svc::Config;
 use chassis::{Node, PartName};
 
+#[global_allocator]
+static ALLOCATOR: chassis::Allocator = chassis::Allocator;
+
 fn main() -> ExitCode {
     chassis::run(PartName::Approval, |config: Config, node: Node| async move {
         let trace = node.connect(PartName::Trace, &config.trace_url)?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-use crate::{clause::Frame, rule::Risk};
+use crate::{clause::Frame, quality::Quality, rule::Risk};
 
 /// What follows from a risk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -40,7 +40,7 @@ pub struct Assessment {
     pub views: Vec<&'static str>,
     /// What the text asks for, clause by clause.
     pub facts: Vec<Fact>,
-    /// The policy.
+    /// The digest of the policy, `sha256:<hex>`.
     pub policy: String,
 }
 
@@ -86,6 +86,8 @@ pub struct Fact {
     /// To what.
     #[serde(serialize_with = "texts")]
     pub objects: Vec<Arc<str>>,
+    /// Its scope, destination, data class, urgency and amounts.
+    pub qualities: Vec<Quality>,
     /// Where in the raw text.
     pub span: Span,
 }

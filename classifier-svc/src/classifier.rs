@@ -9,12 +9,13 @@ use crate::{
     concept::ConceptSet,
     normalise::{View, Views, normalise},
     policy::{Policy, PolicyError},
+    quality::{Quality, QualityKind},
     rule::{Context, Match, Risk, Subject},
     tool::ToolCall,
     vocabulary::VerbClass,
 };
 
-/// How many places a rule's explanation shows at least, if there are so many.
+/// How many places of one clause a rule's explanation shows, and after how many it is complete.
 const MAX_SPANS: usize = 16;
 
 const UNREADABLE: &str = "hold.unreadable";
@@ -53,7 +54,7 @@ impl Classifier {
     /// Puts a policy to work, if it passes its own tests.
     pub fn from_policy(policy: Policy) -> Result<Self, PolicyError> {
         let classifier = Self {
-            digest: hex::encode(policy.digest),
+            digest: format!("sha256:{}", hex::encode(policy.digest)),
             policy,
         };
         Policy::check(&classifier)?;
@@ -68,6 +69,11 @@ impl Classifier {
     /// The policy.
     pub fn policy(&self) -> &Policy {
         &self.policy
+    }
+
+    /// The digest of the policy, `sha256:<hex>`.
+    pub fn digest(&self) -> &str {
+        &self.digest
     }
 
     /// Assesses a text that nothing else is known of.
@@ -117,7 +123,7 @@ impl Classifier {
 
     fn read<'v>(&self, view: &'v View, context: &Context) -> Reading<'v> {
         let policy = &self.policy;
-        let mut tokens = tokenise(&view.text, &policy.vocabulary, &policy.entities);
+        let mut tokens = tokenise(view, &policy.vocabulary, &policy.entities);
         policy.commands.mark(&view.text, &mut tokens);
         let clauses = clauses(&view.text, &tokens, &policy.vocabulary);
         let mut all = ConceptSet::EMPTY;
@@ -270,6 +276,20 @@ impl Classifier {
         });
     }
 
+    /// Scope, destination, data class and urgency by the policy; amounts as they are written.
+    fn qualities(&self, reading: &Reading<'_>, clause: &Clause) -> Vec<Quality> {
+        let mut qualities = self.policy.qualities.of(clause.objects);
+        let tokens = reading.tokens.iter().take(clause.last).skip(clause.first);
+        qualities.extend(tokens.filter_map(|token| {
+            let (start, end) = self.policy.entities.amount_at(&reading.view.text, token)?;
+            Some(Quality {
+                kind: QualityKind::Amount,
+                value: reading.view.text.get(start..end)?.into(),
+            })
+        }));
+        qualities
+    }
+
     fn facts(&self, reading: &Reading<'_>) -> Vec<Fact> {
         let names = |set: ConceptSet| set.iter().map(|id| self.policy.vocabulary.name(id)).collect();
         reading
@@ -293,6 +313,7 @@ impl Classifier {
                     frame: clause.frame,
                     verbs: names(verbs),
                     objects: names(clause.objects),
+                    qualities: self.qualities(reading, clause),
                     span: reading.span(first.start, last.end),
                 })
             })
@@ -323,6 +344,7 @@ impl Reading<'_> {
             tokens
                 .filter(|token| because.intersects(token.verbs) || because.intersects(token.objects))
                 .map(|token| self.span(token.start, token.end))
+                .take(MAX_SPANS)
                 .collect()
         };
         let here = spans(clause.first, clause.last);

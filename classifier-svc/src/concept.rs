@@ -63,6 +63,28 @@ impl ConceptSet {
 
     /// The concepts of the set, in ascending order.
     pub fn iter(self) -> impl Iterator<Item = ConceptId> {
-        (0..=ConceptId::MAX).filter(move |id| self.contains(*id))
+        [0_u8, 64, 128, 192].into_iter().zip(self.0).flat_map(|(base, word)| {
+            let mut rest = word;
+            std::iter::from_fn(move || {
+                let bit = u8::try_from(rest.trailing_zeros()).ok().filter(|bit| *bit < 64)?;
+                rest &= rest - 1;
+                Some(base + bit)
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_gives_back_what_was_put_in() {
+        let mut set = ConceptSet::EMPTY;
+        for id in [0, 1, 63, 64, 127, 128, 200, 255] {
+            set.insert(id);
+        }
+        assert_eq!(set.iter().collect::<Vec<_>>(), [0, 1, 63, 64, 127, 128, 200, 255]);
+        assert!(set.contains(255) && !set.contains(254));
     }
 }

@@ -61,7 +61,7 @@ pub(crate) fn classification_to_proto(
             .flat_map(|(fact, clause)| facts_to_proto(fact, clause))
             .collect(),
         confidence: assessment.confidence,
-        policy_digest: format!("sha256:{}", assessment.policy),
+        policy_digest: assessment.policy,
         policy_version: classifier.policy().version.clone(),
         action_digest: action.digest().to_string(),
         verdict_jws: signed.jws,
@@ -97,7 +97,9 @@ fn facts_to_proto(fact: &Fact, clause: u32) -> Vec<wire::Fact> {
     };
     let verbs = fact.verbs.iter().map(|verb| ("verb", verb.as_ref()));
     let objects = fact.objects.iter().map(|object| ("object", object.as_ref()));
-    let all = std::iter::once(("frame", frame)).chain(verbs).chain(objects);
+    let qualities = fact.qualities.iter();
+    let qualities = qualities.map(|quality| (quality.kind.as_str(), quality.value.as_ref()));
+    let all = std::iter::once(("frame", frame)).chain(verbs).chain(objects).chain(qualities);
     all.map(|(kind, value)| wire::Fact {
         clause,
         kind: kind.to_owned(),

@@ -24,6 +24,7 @@ mod convert;
 pub mod error;
 pub mod normalise;
 pub mod policy;
+pub mod quality;
 pub mod rule;
 pub mod tool;
 pub mod verdict;
@@ -53,7 +54,7 @@ pub fn build(config: &Config, node: &Node) -> Result<Part, BoxError> {
     tracing::info!(
         policy = loaded.name,
         version = loaded.version,
-        digest = hex::encode(loaded.digest),
+        digest = classifier.digest(),
         rules = loaded.rule_count(),
         terms = loaded.term_count(),
         "policy loaded"

@@ -10,7 +10,7 @@ mod survey;
 
 use crate::vocabulary::Vocabulary;
 
-use survey::{Survey, survey};
+use survey::{Survey, Word, survey};
 
 /// Longest text that is looked at; anything longer is held.
 pub const MAX_TEXT_BYTES: usize = 64 * 1024;
@@ -24,6 +24,8 @@ pub struct View {
     pub name: &'static str,
     /// The text as it reads in this view.
     pub text: String,
+    /// The words of the text.
+    pub(crate) words: Vec<Word>,
     /// For each byte of `text`, and for its end, the raw offset; `None` if they are the same.
     map: Option<Vec<u32>>,
 }
@@ -45,15 +47,13 @@ pub fn normalise(raw: &str, vocabulary: &Vocabulary) -> Views {
             held: Some("it is longer than the classifier reads"),
         };
     }
-    let folded = fold::fold(raw);
-    let mut found = survey(&folded.text);
     let mut views = Views {
-        views: vec![folded],
+        views: Vec::with_capacity(4),
         held: None,
     };
+    let mut found = views.add(fold::fold(raw), vocabulary);
     if found.encoded {
-        views.decode(raw);
-        found = views.views.last().map_or(found, |view| survey(&view.text));
+        found = views.decode(raw, found, vocabulary);
     }
     views.respell(found, vocabulary);
     views
@@ -63,7 +63,12 @@ pub fn normalise(raw: &str, vocabulary: &Vocabulary) -> Views {
 
 impl View {
     fn identity(name: &'static str, text: String) -> Self {
-        Self { name, text, map: None }
+        Self {
+            name,
+            text,
+            words: Vec::new(),
+            map: None,
+        }
     }
 
     fn mapped(name: &'static str, text: String, mut map: Vec<u32>, end: usize) -> Self {
@@ -71,6 +76,7 @@ impl View {
         Self {
             name,
             text,
+            words: Vec::new(),
             map: Some(map),
         }
     }
@@ -101,27 +107,36 @@ impl View {
 // === impl Views ===
 
 impl Views {
+    /// Adds a view and says what it may hold.
+    fn add(&mut self, mut view: View, vocabulary: &Vocabulary) -> Survey {
+        let (words, found) = survey(&view.text, vocabulary);
+        view.words = words;
+        self.views.push(view);
+        found
+    }
+
     /// Decodes what is encoded. This works on the raw text, as folding would break base64.
-    fn decode(&mut self, raw: &str) {
+    fn decode(&mut self, raw: &str, mut found: Survey, vocabulary: &Vocabulary) -> Survey {
         let mut current = View::identity("decoded", raw.to_owned());
         for _ in 0..MAX_DECODE_DEPTH {
             let Some((text, map)) = decode::decode(&current.text) else {
-                return;
+                return found;
             };
             if text.len() > MAX_TEXT_BYTES {
                 self.held = Some("what it encodes is longer than the classifier reads");
-                return;
+                return found;
             }
             current = current.derive("decoded", text, map);
             let folded = fold::fold(&current.text);
             let offsets = (0..folded.text.len())
                 .map(|at| u32::try_from(folded.raw_offset(at)).unwrap_or(u32::MAX))
                 .collect();
-            self.views.push(current.derive("decoded", folded.text, offsets));
+            found = self.add(current.derive("decoded", folded.text, offsets), vocabulary);
         }
         if decode::decode(&current.text).is_some() {
             self.held = Some("it is encoded more deeply than the classifier decodes");
         }
+        found
     }
 
     /// Undoes spellings that a person still reads: spaced-out letters, leet, rot13, words run together.
@@ -137,8 +152,7 @@ impl Views {
             let Some(last) = self.views.last().filter(|_| holds(found)) else { continue };
             if let Some((name, text, map)) = transform(&last.text, vocabulary) {
                 let view = last.derive(name, text, map);
-                found = survey(&view.text);
-                self.views.push(view);
+                found = self.add(view, vocabulary);
             }
         }
     }

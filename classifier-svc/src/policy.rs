@@ -9,6 +9,7 @@ use crate::{
     classifier::Classifier,
     clause::Entities,
     command::{self, CommandNames, Commands},
+    quality::{Qualities, QualitySpec},
     rule::{Context, Risk, RuleSpec, Rules},
     vocabulary::{VerbClass, Vocabulary, VocabularyBuilder, VocabularyError},
 };
@@ -38,6 +39,7 @@ pub struct Policy {
     pub(crate) entities: Entities,
     pub(crate) commands: Commands,
     pub(crate) rules: Rules,
+    pub(crate) qualities: Qualities,
     tests: Vec<PolicyTest>,
 }
 
@@ -104,6 +106,7 @@ struct PolicyFile {
     verbs: BTreeMap<String, VerbSpec>,
     objects: BTreeMap<String, Vec<String>>,
     commands: Option<CommandNames>,
+    facts: QualitySpec,
     rules: Vec<RuleSpec>,
     tests: Vec<PolicyTest>,
 }
@@ -235,6 +238,9 @@ impl PolicyFile {
         self.name = self.name.take().or(part.name);
         self.version = self.version.take().or(part.version);
         self.commands = self.commands.take().or(part.commands);
+        for (kind, values) in part.facts {
+            self.facts.entry(kind).or_default().extend(values);
+        }
         self.internal_domains.extend(part.internal_domains);
         self.rules.extend(part.rules);
         self.tests.extend(part.tests);
@@ -262,6 +268,7 @@ impl PolicyFile {
         }
         let vocabulary = builder.build()?;
         let rules = Rules::compile(self.rules, &vocabulary).map_err(PolicyError::Rule)?;
+        let qualities = Qualities::compile(&self.facts, &vocabulary).map_err(PolicyError::Rule)?;
         Ok(Policy {
             name: self.name.ok_or(PolicyError::Missing("name"))?,
             version: self.version.ok_or(PolicyError::Missing("version"))?,
@@ -270,6 +277,7 @@ impl PolicyFile {
             commands: Commands::new(&self.commands.unwrap_or_default(), &vocabulary),
             vocabulary,
             rules,
+            qualities,
             tests: self.tests,
         })
     }

@@ -94,7 +94,7 @@ impl Judge {
             risk: assessment.risk.into(),
             disposition: assessment.disposition.into(),
             rules: assessment.rules.iter().take(MAX_RULES).cloned().collect(),
-            policy: format!("sha256:{}", assessment.policy),
+            policy: assessment.policy.clone(),
             policy_version: self.classifier.policy().version.clone(),
             iat: issued,
             exp: issued + LIFETIME.as_secs(),

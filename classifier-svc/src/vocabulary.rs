@@ -13,9 +13,12 @@ use serde::{Deserialize, Serialize};
 use crate::{
     clause::Function,
     concept::{ConceptId, ConceptSet, MAX_CONCEPTS},
+    normalise::View,
 };
 
 use index::Index;
+
+pub(crate) use index::step;
 
 pub use inflect::Form;
 
@@ -263,40 +266,54 @@ impl Vocabulary {
         Ok(set)
     }
 
+    /// The number of a word, by its text and its hash.
+    #[inline]
+    pub(crate) fn number(&self, text: &str, hash: u64) -> Option<u32> {
+        self.index.number(text, hash)
+    }
+
+    /// What a numbered word does in a sentence.
+    #[inline]
+    pub(crate) fn function_of(&self, number: u32) -> Function {
+        self.index.function_of(number)
+    }
+
     /// Every occurrence of every term that stands between word borders, in the order in which they begin.
     #[inline]
-    pub fn scan<'v>(&'v self, text: &str, mut found: impl FnMut(Hit<'v>)) {
-        self.index.scan(text, |term, start, end| {
-            if let Some(term) = self.terms.get(term as usize) {
-                found(Hit {
-                    start,
-                    end,
-                    phrase: term.phrase,
-                    meanings: &term.meanings,
-                    splits: &term.splits,
-                });
+    pub fn scan<'v>(&'v self, view: &View, mut found: impl FnMut(Hit<'v>)) {
+        let bytes = view.text.as_bytes();
+        let mut at = 0;
+        for word in &view.words {
+            let start = word.start as usize;
+            (at..start).for_each(|at| self.index.signs_at(bytes, at, |term, end| self.hit(term, at, end, &mut found)));
+            if let Some(number) = word.number {
+                self.index
+                    .terms_at(number.get() - 1, bytes, start, |term, end| self.hit(term, start, end, &mut found));
             }
-        });
+            at = word.end as usize;
+        }
+        (at..bytes.len()).for_each(|at| self.index.signs_at(bytes, at, |term, end| self.hit(term, at, end, &mut found)));
+    }
+
+    #[inline]
+    fn hit<'v>(&'v self, term: u32, start: usize, end: usize, found: &mut impl FnMut(Hit<'v>)) {
+        if let Some(term) = self.terms.get(term as usize) {
+            found(Hit {
+                start,
+                end,
+                phrase: term.phrase,
+                meanings: &term.meanings,
+                splits: &term.splits,
+            });
+        }
     }
 }
 
 /// Whether a byte of a folded text belongs to a word.
 #[inline]
 pub fn is_word(byte: u8) -> bool {
-    WORD.get(usize::from(byte)).copied().unwrap_or_default()
+    byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
 }
-
-const WORD: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0_u8;
-    loop {
-        table[byte as usize] = byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80;
-        if byte == u8::MAX {
-            break table;
-        }
-        byte += 1;
-    }
-};
 
 /// `client list` is also written `client-list`, `client_list` and `clientlist`, above all in names of files.
 fn joinings(term: String) -> Vec<String> {

@@ -4,6 +4,9 @@ use std::{env, io, process::ExitCode};
 
 use cli::{Console, Terminals};
 
+#[global_allocator]
+static ALLOCATOR: chassis::Allocator = chassis::Allocator;
+
 fn main() -> ExitCode {
     let mut console = Console {
         out: &mut io::stdout(),

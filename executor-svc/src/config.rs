@@ -2,10 +2,10 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use chassis::{HasNodeConfig, NodeConfig};
+use chassis::{AllowedAgent, HasNodeConfig, NodeConfig};
 use clap::Parser;
 
-use crate::{agents::AllowedAgent, execution::SEND_MARGIN, gateway::openclaw::GatewayLimits};
+use crate::{execution::SEND_MARGIN, gateway::openclaw::GatewayLimits};
 
 /// An answer goes to the log in one message, and messages hold 4 MiB.
 const MAX_OUTPUT_BYTES: usize = 3 * 1024 * 1024;

@@ -19,7 +19,6 @@ use crate::{
     permit::Gatekeeper,
 };
 
-mod agents;
 mod api;
 mod clients;
 mod config;
@@ -33,7 +32,6 @@ mod permit;
 mod fixtures;
 
 pub use crate::{
-    agents::{AllowedAgent, InvalidAllowedAgent},
     config::{Config, ConfigError},
     error::ExecutionError,
 };

@@ -3,11 +3,10 @@
 
 use std::sync::Arc;
 
-use chassis::{KeySetError, PartName, PinnedVerifier, clock::Clock};
+use chassis::{AllowedAgents, KeySetError, PartName, PinnedVerifier, clock::Clock};
 use warrant::{Action, Disposition, Mode, Risk, VERDICT_AUDIENCE, Verdict, Warrant};
 
 use crate::{
-    agents::AllowedAgents,
     config::Config,
     convert::ExecuteAction,
     error::ExecutionError,

@@ -3,6 +3,7 @@
 use std::pin::Pin;
 
 use chassis::{
+    AllowedAgents,
     auth::{Caller, Person},
     context::CallContext,
     fault::{Code, relay, status, to_status},
@@ -43,6 +44,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct GovernanceApi {
     rules: Rules,
+    agents: AllowedAgents,
     clients: Clients,
     live: LiveRuns,
     dispatcher: Dispatcher,
@@ -83,6 +85,7 @@ impl GovernanceApi {
                 default_agent: config.default_agent.clone(),
                 limits,
             },
+            agents: config.allowed_agents.iter().cloned().collect(),
             clients,
             live,
             dispatcher,
@@ -98,6 +101,7 @@ impl GovernanceApi {
         request: CreateRunRequest,
     ) -> Result<Committed, Status> {
         let NewRun { request_id, action } = NewRun::check(request, person, &self.rules)?;
+        self.check_agent(&action).map_err(|error| to_status(&error))?;
         let run = action.run;
         let message = chassis::convert::action_to_proto(&action);
         let (mut submission, mut effect) = Submission::start(action.digest().to_string());
@@ -122,6 +126,15 @@ impl GovernanceApi {
             };
             (submission, effect) = submission.step(event);
         }
+    }
+
+    /// The executor has the last word; asked early, a refusal costs nobody a decision.
+    fn check_agent(&self, action: &warrant::Action) -> Result<(), OrchestratorError> {
+        if self.agents.is_empty() || self.agents.allow(&action.tenant, &action.agent) {
+            return Ok(());
+        }
+        let (tenant, agent) = (action.tenant.clone(), action.agent.clone());
+        Err(OrchestratorError::AgentNotAllowed { tenant, agent })
     }
 
     /// The approval of the caller's own run.

@@ -1,6 +1,6 @@
 //! What can be set about the orchestrator.
 
-use chassis::{BoxError, HasNodeConfig, NodeConfig};
+use chassis::{AllowedAgent, BoxError, HasNodeConfig, NodeConfig};
 use clap::Parser;
 
 const CLASSIFIER_URL: &str = "http://127.0.0.1:7101";
@@ -64,6 +64,15 @@ pub struct Config {
     )]
     pub default_agent: String,
 
+    /// Agents that may be asked for, each as `tenant=agent`, or `*=agent` for every tenant. Without it that is left to the executor, which refuses only after the decision
+    #[arg(
+        long,
+        env = "COUNTERSIGN_ORCHESTRATOR_ALLOWED_AGENTS",
+        value_delimiter = ',',
+        value_name = "TENANT=AGENT"
+    )]
+    pub allowed_agents: Vec<AllowedAgent>,
+
     /// How many executions this replica follows at once; further granted ones wait, or go to another replica
     #[arg(long, env = "COUNTERSIGN_ORCHESTRATOR_DISPATCH_CONCURRENCY", default_value_t = CONCURRENCY, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..=10_000))]
@@ -87,6 +96,7 @@ impl Config {
             executor_url: EXECUTOR_URL.to_owned(),
             trace_url: TRACE_URL.to_owned(),
             default_agent: AGENT.to_owned(),
+            allowed_agents: Vec::new(),
             dispatch_concurrency: CONCURRENCY,
             instruction_max_bytes: INSTRUCTION_MAX_BYTES,
         }

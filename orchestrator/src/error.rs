@@ -19,6 +19,9 @@ pub(crate) enum OrchestratorError {
     /// The request id belongs to a run with another action.
     #[error("the request id was used before with another body")]
     RequestIdReused,
+    /// The tenant may not use the agent.
+    #[error("`{tenant}` may not use the agent `{agent}`")]
+    AgentNotAllowed { tenant: String, agent: String },
     /// Another part did not answer, and whether the run was committed can't be found out now.
     #[error(
         "{part} gave no answer and the run may or may not have been committed; \
@@ -61,6 +64,7 @@ impl Fault for OrchestratorError {
         match self {
             Self::RunNotFound { .. } => Code::NotFound,
             Self::RequestIdReused => Code::AlreadyExists,
+            Self::AgentNotAllowed { .. } => Code::PermissionDenied,
             Self::CommitUnknown { timed_out: true, .. } | Self::DeadlinePassed => Code::DeadlineExceeded,
             Self::CommitUnknown { timed_out: false, .. } | Self::ShuttingDown => Code::Unavailable,
             Self::BrokenAnswer { .. } => Code::Internal,
@@ -71,6 +75,7 @@ impl Fault for OrchestratorError {
         match self {
             Self::RunNotFound { .. } => ErrorReason::RunNotFound,
             Self::RequestIdReused => ErrorReason::RequestIdReused,
+            Self::AgentNotAllowed { .. } => ErrorReason::AgentNotAllowed,
             Self::CommitUnknown { timed_out: true, .. } | Self::DeadlinePassed => ErrorReason::DeadlineExceeded,
             Self::CommitUnknown { timed_out: false, .. } => ErrorReason::PartUnavailable,
             Self::BrokenAnswer { .. } => ErrorReason::Internal,
@@ -81,6 +86,7 @@ impl Fault for OrchestratorError {
     fn metadata(&self) -> Vec<(&'static str, String)> {
         match self {
             Self::RunNotFound { run } => vec![("run", run.clone())],
+            Self::AgentNotAllowed { tenant, agent } => vec![("tenant", tenant.clone()), ("agent", agent.clone())],
             Self::CommitUnknown { part, .. } => {
                 vec![("part", part.to_string()), ("committed", "unknown".to_owned())]
             }

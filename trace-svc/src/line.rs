@@ -45,6 +45,11 @@ pub const REDACTIONS: &str = "countersign.redactions";
 /// Attributes that only the log sets; they are no part of what a producer says.
 pub const OWN_ATTRS: [&str; 2] = [REDACTIONS, semconv::LATE];
 
+/// What a line takes besides the texts of its event: keys, ids, times, hashes, and what the log may have to add.
+const FRAME: usize = 1024;
+/// What an attribute takes besides its key and value.
+const PUNCTUATION: usize = 6;
+
 /// RFC 6962 leaf hash of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Leaf([u8; 32]);
@@ -210,6 +215,18 @@ impl BlobId {
 // === impl Draft ===
 
 impl Draft {
+    /// About how many bytes its line takes; with every byte escaped six times that, never more.
+    pub fn about_line_bytes(&self) -> usize {
+        let attrs = self.attrs.iter().map(|(key, value)| key.len() + value.len() + PUNCTUATION);
+        let content = match &self.content {
+            Some(LineContent::Inline { media_type, text }) => media_type.len() + text.len(),
+            Some(LineContent::Blob { media_type, .. }) => media_type.len(),
+            None => 0,
+        };
+        let digest = self.action_digest.as_ref().map_or(0, String::len);
+        FRAME + attrs.sum::<usize>() + self.actor.id.len() + digest + content
+    }
+
     /// The most bytes that this event's line can take, wherever it ends up in the log, with room for what the log may
     /// have to add: whether an event fits never depends on when it arrives.
     pub fn max_line_bytes(&self) -> usize {

@@ -9,6 +9,8 @@ use crate::{
 
 /// Text that takes more than this in the line, escapes included, goes to a blob.
 const MAX_INLINE_BYTES: usize = 32 * 1024;
+/// The longest form of one byte in JSON: `\u001f`.
+const LONGEST_ESCAPE: usize = 6;
 
 /// An event ready for the log, and what must be on disk before it.
 #[derive(Debug)]
@@ -17,7 +19,7 @@ pub struct Prepared {
     pub draft: Draft,
     /// The blob that it names.
     pub blob: Option<Blob>,
-    /// The most bytes that its line can take.
+    /// About how many bytes its line takes.
     pub line_bytes: usize,
 }
 
@@ -51,18 +53,25 @@ pub fn prepare(event: NewEvent) -> Result<Prepared, TraceError> {
         attrs,
         content,
     };
-    let line_bytes = draft.max_line_bytes();
-    if line_bytes > MAX_LINE_BYTES {
-        return Err(TraceError::LineTooLarge {
-            event: draft.event_id,
-            bytes: line_bytes,
-        });
+    let about = draft.about_line_bytes();
+    // Most events fit whatever is in their texts; only for the others the line is written to know its length.
+    if about * LONGEST_ESCAPE > MAX_LINE_BYTES {
+        check_fits(&draft)?;
     }
     Ok(Prepared {
         draft,
         blob: blob.flatten(),
-        line_bytes,
+        line_bytes: about,
     })
+}
+
+fn check_fits(draft: &Draft) -> Result<(), TraceError> {
+    let bytes = draft.max_line_bytes();
+    if bytes > MAX_LINE_BYTES {
+        let event = draft.event_id;
+        return Err(TraceError::LineTooLarge { event, bytes });
+    }
+    Ok(())
 }
 
 fn place(content: Content, taken: &mut Vec<String>) -> (LineContent, Option<Blob>) {
@@ -99,6 +108,10 @@ fn redacted(text: String, taken: &mut Vec<String>) -> String {
 }
 
 fn fits_inline(text: &str) -> bool {
+    let quotes = 2;
+    if text.len() * LONGEST_ESCAPE + quotes <= MAX_INLINE_BYTES {
+        return true;
+    }
     text.len() <= MAX_INLINE_BYTES && serde_json::to_string(text).is_ok_and(|written| written.len() <= MAX_INLINE_BYTES)
 }
 
@@ -148,6 +161,19 @@ mod tests {
             panic!("blob")
         };
         assert_eq!(text, "my password=[redacted:password]");
+    }
+
+    #[test]
+    fn no_line_is_longer_than_every_byte_escaped() {
+        for text in ["", "plain", "\u{1}\u{2}\u{1f}", "\"\\\n", "é漢😀"] {
+            let mut event = with_content(text.repeat(40));
+            event.attrs.insert("note".to_owned(), text.repeat(50));
+            event.attrs.insert(text.repeat(10), String::new());
+            let draft = prepare(event).unwrap().draft;
+            let exact = draft.max_line_bytes();
+            assert!(exact <= draft.about_line_bytes() * LONGEST_ESCAPE, "{text:?}");
+            assert!(text != "plain" || exact <= draft.about_line_bytes(), "{exact}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod clock;
 mod hub;
 mod query;
 mod reader;
+mod recent;
 mod row;
 mod schema;
 mod session;
@@ -177,6 +178,9 @@ impl ApprovalStore for SqliteStore {
     }
 
     async fn get(&self, id: ApprovalId) -> Result<Stored, ApprovalError> {
+        if let Some(stored) = self.hub.recent(&id) {
+            return Ok(stored);
+        }
         let found = self.read(move |connection| query::get(connection, &id)).await?;
         found.ok_or(ApprovalError::NotFound)
     }

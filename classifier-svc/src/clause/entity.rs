@@ -35,6 +35,8 @@ const CURRENCIES: &[&str] = &[
     "eth", "ether", "usdt", "cents", "francs", "yen", "rupees", "inr", "cad", "aud", "quid", "bucks",
 ];
 
+const SIGNS: &str = "$€£¥₿";
+
 // === impl Entities ===
 
 impl Entities {
@@ -69,6 +71,26 @@ impl Entities {
             index = until;
         }
         self.mark_amounts(text, tokens);
+    }
+
+    /// Where the amount that begins at a token lies: the number, the sign or currency before it or the currency after it.
+    pub(crate) fn amount_at(&self, text: &str, token: &Token) -> Option<(usize, usize)> {
+        if !token.objects.contains(self.amount) {
+            return None;
+        }
+        let before = text.get(..token.start)?.trim_end();
+        let sign = before.chars().next_back().filter(|sign| SIGNS.contains(*sign));
+        let start = sign.map_or(token.start, |sign| before.len() - sign.len_utf8());
+        let number = |character: char| character.is_ascii_digit() || matches!(character, '.' | ',' | 'k' | 'm');
+        let rest = text.get(token.start..)?;
+        let length = rest.find(|character| !number(character)).unwrap_or(rest.len());
+        let mut end = token.start + rest.get(..length)?.trim_end_matches(['.', ',']).len();
+        let word = text.get(end..)?.trim_start();
+        let word = word.split(|character: char| !character.is_ascii_alphabetic()).next()?;
+        if CURRENCIES.contains(&word) {
+            end = text.len() - text.get(end..)?.trim_start().len() + word.len();
+        }
+        Some((start, end.max(token.end)))
     }
 
     fn put(&self, concept: ConceptId, tokens: &mut [Token], chunk: &str) {
@@ -134,7 +156,7 @@ impl Entities {
             let sign = text
                 .get(..token.start)
                 .and_then(|before| before.trim_end().chars().next_back())
-                .is_some_and(|sign| "$€£¥₿".contains(sign));
+                .is_some_and(|sign| SIGNS.contains(sign));
             let named = tokens
                 .iter()
                 .skip(index + 1)

@@ -129,7 +129,7 @@ impl Reader<'_> {
                 if addressed {
                     Reach::Instruct
                 } else {
-                    Reach::Imply
+                    self.wished()
                 }
             }
             Function::Question => Reach::Content,

@@ -3,6 +3,7 @@
 use super::{Function, entity};
 use crate::{
     concept::{ConceptId, ConceptSet},
+    normalise::View,
     vocabulary::{Form, Split, VerbClass, Vocabulary, is_word},
 };
 
@@ -55,10 +56,10 @@ pub struct Token {
 }
 
 /// Reads the tokens of a view.
-pub fn tokenise(text: &str, vocabulary: &Vocabulary, entities: &entity::Entities) -> Vec<Token> {
-    let mut tokens = split(text, vocabulary);
-    mark_terms(text, &mut tokens, vocabulary);
-    entities.mark(text, &mut tokens);
+pub fn tokenise(view: &View, vocabulary: &Vocabulary, entities: &entity::Entities) -> Vec<Token> {
+    let mut tokens = split(view, vocabulary);
+    mark_terms(view, &mut tokens, vocabulary);
+    entities.mark(&view.text, &mut tokens);
     tokens
 }
 
@@ -89,45 +90,48 @@ impl Token {
     }
 }
 
-/// Words with the breaks and quotation marks around them.
-fn split(text: &str, vocabulary: &Vocabulary) -> Vec<Token> {
-    let bytes = text.as_bytes();
-    let mut tokens: Vec<Token> = Vec::with_capacity(text.len() / 5 + 1);
+/// Words with the breaks and quotation marks around them. An apostrophe between letters belongs to a word.
+fn split(view: &View, vocabulary: &Vocabulary) -> Vec<Token> {
+    let (text, bytes) = (view.text.as_str(), view.text.as_bytes());
+    let mut tokens: Vec<Token> = Vec::with_capacity(view.words.len());
     let (mut at, mut before, mut quote, mut sentence) = (0, Break::Sentence, None, 0);
-    while let Some(byte) = bytes.get(at).copied() {
-        if is_word(byte) {
-            let end = word_end(bytes, at);
-            let function = vocabulary.function(text.get(at..end).unwrap_or_default());
-            tokens.push(Token::new(at, end, function, before, quote.is_some()));
-            (at, before) = (end, Break::None);
+    for word in &view.words {
+        let (start, end) = (word.start as usize, word.end as usize);
+        if at + 1 == start && bytes.get(at) == Some(&b'\'') && bytes.get(start).is_some_and(u8::is_ascii_alphabetic)
+            && let Some(token) = tokens.last_mut()
+        {
+            token.end = end;
+            token.function = vocabulary.function(text.get(token.start..end).unwrap_or_default());
+            at = end;
             continue;
         }
-        match byte {
-            b'"' | b'\'' => quote = toggled(bytes, at, quote),
-            b'?' => tokens.iter_mut().skip(sentence).for_each(|token| token.asked = true),
-            _ => {}
+        for at in at..start {
+            let byte = bytes.get(at).copied().unwrap_or_default();
+            match byte {
+                b' ' => continue,
+                b'"' | b'\'' => quote = toggled(bytes, at, quote),
+                b'?' => tokens.iter_mut().skip(sentence).for_each(|token| token.asked = true),
+                _ => {}
+            }
+            let found = break_at(text, at);
+            if found == Break::Sentence {
+                sentence = tokens.len();
+            }
+            before = before.max(found);
         }
-        let found = break_at(text, at);
-        if found == Break::Sentence {
-            sentence = tokens.len();
-        }
-        before = before.max(found);
-        at += 1;
+        let function = match word.number {
+            Some(number) => vocabulary.function_of(number.get() - 1),
+            None => Function::of_unlisted(text.get(start..end).unwrap_or_default()),
+        };
+        tokens.push(Token::new(start, end, function, before, quote.is_some()));
+        (at, before) = (end, Break::None);
+    }
+    let asked = bytes.iter().skip(at).any(|byte| *byte == b'?')
+        && !(at..bytes.len()).take_while(|at| bytes.get(*at) != Some(&b'?')).any(|at| break_at(text, at) == Break::Sentence);
+    if asked {
+        tokens.iter_mut().skip(sentence).for_each(|token| token.asked = true);
     }
     tokens
-}
-
-/// Where the word that starts at `at` ends; an apostrophe between letters belongs to it.
-fn word_end(bytes: &[u8], at: usize) -> usize {
-    let mut end = at;
-    while let Some(byte) = bytes.get(end) {
-        let apostrophe = *byte == b'\'' && bytes.get(end + 1).is_some_and(u8::is_ascii_alphabetic) && end > at;
-        if !is_word(*byte) && !apostrophe {
-            break;
-        }
-        end += 1;
-    }
-    end
 }
 
 /// A quotation mark opens before a word and closes after one.
@@ -174,10 +178,10 @@ fn comments_on(text: &str, at: usize) -> bool {
 }
 
 /// Puts the meanings of every term on the tokens that it covers.
-fn mark_terms(text: &str, tokens: &mut [Token], vocabulary: &Vocabulary) {
+fn mark_terms(view: &View, tokens: &mut [Token], vocabulary: &Vocabulary) {
     let mut first = 0;
     let mut splits: Vec<(usize, &[Split])> = Vec::new();
-    vocabulary.scan(text, |hit| {
+    vocabulary.scan(view, |hit| {
         while tokens.get(first).is_some_and(|token| token.end <= hit.start) {
             first += 1;
         }
@@ -202,7 +206,7 @@ fn mark_terms(text: &str, tokens: &mut [Token], vocabulary: &Vocabulary) {
         }
     });
     for (first, splits) in splits {
-        mark_splits(text, tokens, first, splits);
+        mark_splits(&view.text, tokens, first, splits);
     }
 }
 

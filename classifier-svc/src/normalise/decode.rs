@@ -22,9 +22,10 @@ const BASE64_URL: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, LENIENT);
 /// `None` if nothing is encoded.
 pub(super) fn decode(text: &str) -> Option<(String, Vec<u32>)> {
     let mut output = Output {
+        text,
         bytes: Vec::new(),
         map: Vec::new(),
-        changed: false,
+        copied: 0,
     };
     let mut at = 0;
     while at < text.len() {
@@ -34,46 +35,51 @@ pub(super) fn decode(text: &str) -> Option<(String, Vec<u32>)> {
     output.finish()
 }
 
-struct Output {
+struct Output<'t> {
+    text: &'t str,
     bytes: Vec<u8>,
     map: Vec<u32>,
-    changed: bool,
+    /// How much of the text has been taken over. Nothing is, until something is decoded.
+    copied: usize,
 }
 
 // === impl Output ===
 
-impl Output {
+impl Output<'_> {
     /// Reads one unit at the start of `rest` and says how many bytes it took.
     fn step(&mut self, at: usize, rest: &str) -> usize {
-        if let Some((decoded, length)) = percent(rest).or_else(|| reference(rest)) {
+        let escape = match rest.as_bytes().first() {
+            Some(b'%') => percent(rest),
+            Some(b'&') => reference(rest),
+            _ => None,
+        };
+        if let Some((decoded, length)) = escape {
             return self.decoded(at, &decoded, length);
         }
         let run = rest.bytes().take_while(|byte| is_blob(*byte)).count();
-        if run >= MIN_BLOB {
-            let padding = rest.bytes().skip(run).take_while(|byte| *byte == b'=').take(2).count();
-            let token = rest.get(..run).unwrap_or_default();
-            if let Some(decoded) = blob(token) {
-                return self.decoded(at, &decoded, run + padding);
-            }
-            return self.kept(at, token);
+        if run < MIN_BLOB {
+            let other = rest.bytes().skip(run).take_while(|byte| !is_blob(*byte) && !matches!(byte, b'%' | b'&'));
+            return (run + other.count()).max(1);
         }
-        let length = if run > 0 {
-            run
-        } else {
-            rest.chars().next().map_or(1, char::len_utf8)
-        };
-        self.kept(at, rest.get(..length).unwrap_or_default())
+        let padding = rest.bytes().skip(run).take_while(|byte| *byte == b'=').take(2).count();
+        match blob(rest.get(..run).unwrap_or_default()) {
+            Some(decoded) => self.decoded(at, &decoded, run + padding),
+            None => run,
+        }
     }
 
     fn decoded(&mut self, at: usize, decoded: &[u8], length: usize) -> usize {
-        self.changed = true;
+        self.keep(at);
         self.push(decoded, |_| at);
+        self.copied = at + length;
         length
     }
 
-    fn kept(&mut self, at: usize, text: &str) -> usize {
-        self.push(text.as_bytes(), |index| at + index);
-        text.len().max(1)
+    /// Takes over what was not encoded, up to `end`.
+    fn keep(&mut self, end: usize) {
+        let (from, text) = (self.copied, self.text);
+        let kept = text.as_bytes().get(from..end).unwrap_or_default();
+        self.push(kept, |index| from + index);
     }
 
     fn push(&mut self, bytes: &[u8], offset: impl Fn(usize) -> usize) {
@@ -82,9 +88,12 @@ impl Output {
             .extend((0..bytes.len()).map(|index| u32::try_from(offset(index)).unwrap_or(u32::MAX)));
     }
 
-    fn finish(self) -> Option<(String, Vec<u32>)> {
-        let text = self.changed.then(|| String::from_utf8(self.bytes).ok())??;
-        Some((text, self.map))
+    fn finish(mut self) -> Option<(String, Vec<u32>)> {
+        if self.copied == 0 {
+            return None;
+        }
+        self.keep(self.text.len());
+        Some((String::from_utf8(self.bytes).ok()?, self.map))
     }
 }
 

@@ -36,29 +36,29 @@ pub(super) fn joined(text: &str, _: &Vocabulary) -> Respelled {
 
 /// `r3v341` to `reveal`, word by word, wherever that gives a word that is known.
 pub(super) fn leet(text: &str, vocabulary: &Vocabulary) -> Respelled {
-    let mut output = Mapped::with_capacity(text.len());
     let long = |word: &str| word.len() > 3 && is_mixed(word);
-    let dense = words(text)
+    let found = words(text)
         .filter(|(_, word)| long(word) && unleet(word, vocabulary).is_some())
         .take(2)
-        .count()
-        == 2;
-    let (mut changed, mut last) = (false, 0);
+        .count();
+    if found == 0 {
+        return None;
+    }
+    let mut output = Mapped::with_capacity(text.len());
+    let mut last = 0;
     for (start, word) in words(text) {
         let numbered = word.len() < 4 && text.get(start + word.len()..).is_some_and(|rest| rest.starts_with('-'));
-        let candidate = long(word) || (dense && !numbered && (is_mixed(word) || is_digits(word)));
-        let plain = candidate.then(|| unleet(word, vocabulary)).flatten();
-        if let Some(plain) = plain {
+        let candidate = long(word) || (found == 2 && !numbered && (is_mixed(word) || is_digits(word)));
+        if let Some(plain) = candidate.then(|| unleet(word, vocabulary)).flatten() {
             output.copy(text, last, start);
             for (index, letter) in plain.char_indices() {
                 output.push(letter, start + index);
             }
             last = start + word.len();
-            changed = true;
         }
     }
     output.copy(text, last, text.len());
-    changed.then(|| output.named("leet"))
+    Some(output.named("leet"))
 }
 
 /// Rot13, sentence by sentence, where one makes no sense as it stands and sense when rotated.
@@ -321,14 +321,13 @@ fn is_separator(byte: u8) -> bool {
 
 /// Runs of letters, digits and the signs that leet uses for letters.
 fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let part = |character: char| character.is_ascii_alphanumeric() || matches!(character, '@' | '$' | '_');
-    let mut rest = 0;
+    let part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'@' | b'$' | b'_');
+    let bytes = text.as_bytes();
+    let mut at = 0;
     std::iter::from_fn(move || {
-        let tail = text.get(rest..)?;
-        let start = rest + tail.find(part)?;
-        let word = text.get(start..)?;
-        let end = word.find(|character| !part(character)).unwrap_or(word.len());
-        rest = start + end;
-        Some((start, word.get(..end)?))
+        let start = at + bytes.get(at..)?.iter().position(part)?;
+        let length = bytes.get(start..)?.iter().take_while(|byte| part(byte)).count();
+        at = start + length;
+        Some((start, text.get(start..at)?))
     })
 }

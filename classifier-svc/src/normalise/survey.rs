@@ -1,8 +1,22 @@
-//! Survey: one look at a folded text that tells which spellings it may hold.
+//! Survey: one pass over a folded text that finds its words and tells which spellings it may hold.
 //!
 //! Nearly every text holds none of them, so that nothing further needs to be tried.
 
+use std::num::NonZeroU32;
+
 use super::{decode, respell};
+use crate::vocabulary::{self, Vocabulary};
+
+/// One word of a text.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Word {
+    /// First byte.
+    pub(crate) start: u32,
+    /// One past the last byte.
+    pub(crate) end: u32,
+    /// Its number in the vocabulary plus one, if it is known there.
+    pub(crate) number: Option<NonZeroU32>,
+}
 
 /// What a text may hold. A flag that isn't set rules it out.
 #[derive(Clone, Copy, Debug, Default)]
@@ -20,33 +34,26 @@ pub(super) struct Survey {
     pub(super) long: bool,
 }
 
-const LETTER: u8 = 1;
-const DIGIT: u8 = 2;
-const SIGN: u8 = 4;
-const ESCAPE: u8 = 8;
-const END: u8 = 16;
-/// A vowel, and what a vowel becomes under rot13.
-const VOWEL: u8 = 32;
-const ROTATED_VOWEL: u8 = 64;
+const LETTER: u16 = 1;
+const DIGIT: u16 = 2;
+const UNDERSCORE: u16 = 4;
+const WIDE: u16 = 8;
+const WORD: u16 = LETTER | DIGIT | UNDERSCORE | WIDE;
+/// `@` and `$`, which leet uses for letters.
+const SIGN: u16 = 16;
+const ESCAPE: u16 = 32;
+const END: u16 = 64;
 /// Part of base64 without being part of a word.
-const BLOB: u8 = 128;
+const BLOB: u16 = 128;
+/// A vowel, and what a vowel becomes under rot13, each as a count.
+const VOWEL: u16 = 256;
+const ROTATED: u16 = 512;
 
-const CLASS: [u8; 256] = {
+const CLASS: [u16; 256] = {
     let mut table = [0; 256];
     let mut byte = 0_u8;
     loop {
-        table[byte as usize] = match byte {
-            b'a' | b'e' | b'i' | b'o' | b'u' => LETTER | VOWEL,
-            b'n' | b'r' | b'v' | b'b' | b'h' => LETTER | ROTATED_VOWEL,
-            b'a'..=b'z' => LETTER,
-            b'0'..=b'9' => DIGIT,
-            b'@' | b'$' => SIGN,
-            b'_' => SIGN | BLOB,
-            b'+' | b'/' | b'-' => BLOB,
-            b'%' | b'&' => ESCAPE,
-            b'.' | b'?' | b';' | b'\n' => END,
-            _ => 0,
-        };
+        table[byte as usize] = class(byte);
         if byte == u8::MAX {
             break table;
         }
@@ -54,50 +61,107 @@ const CLASS: [u8; 256] = {
     }
 };
 
-/// Looks at a folded text once.
-pub(super) fn survey(text: &str) -> Survey {
-    let mut survey = Survey::default();
-    let (mut word, mut kinds, mut blob, mut singles) = (0_usize, 0_u8, 0_usize, 0_usize);
-    let (mut vowels, mut rotated) = (0_usize, 0_usize);
-    for byte in text.bytes() {
-        let class = CLASS.get(usize::from(byte)).copied().unwrap_or_default();
-        vowels += usize::from(class >> 5 & 1);
-        rotated += usize::from(class >> 6 & 1);
-        if class & (LETTER | DIGIT | SIGN) != 0 {
-            word += 1;
-            kinds |= class;
-            continue;
-        }
-        if word > 0 || class & BLOB != 0 {
-            survey.word(word, kinds);
-            blob += word + usize::from(class & BLOB != 0);
-            singles = if word == 1 { singles + 1 } else if word > 1 { 0 } else { singles };
-        }
-        if class & BLOB == 0 {
-            survey.encoded |= blob >= decode::MIN_BLOB || class & ESCAPE != 0;
-            blob = 0;
-        }
-        survey.spaced |= singles >= respell::MIN_SPACED;
-        if class & END != 0 {
-            survey.rotated |= rotated > vowels;
-            (vowels, rotated) = (0, 0);
-        }
-        (word, kinds) = (0, 0);
+const fn class(byte: u8) -> u16 {
+    match byte {
+        b'a' | b'e' | b'i' | b'o' | b'u' => LETTER | VOWEL,
+        b'n' | b'r' | b'v' | b'b' | b'h' => LETTER | ROTATED,
+        b'a'..=b'z' | b'A'..=b'Z' => LETTER,
+        b'0'..=b'9' => DIGIT,
+        b'_' => UNDERSCORE,
+        0x80.. => WIDE,
+        b'@' | b'$' => SIGN,
+        b'+' | b'/' | b'-' => BLOB,
+        b'%' | b'&' => ESCAPE,
+        b'.' | b'?' | b';' | b'\n' => END,
+        _ => 0,
     }
-    survey.word(word, kinds);
-    survey.encoded |= blob + word >= decode::MIN_BLOB;
-    survey.spaced |= singles + usize::from(word == 1) >= respell::MIN_SPACED;
-    survey.rotated |= rotated > vowels;
-    survey
 }
 
-// === impl Survey ===
-
-impl Survey {
-    fn word(&mut self, length: usize, kinds: u8) {
-        self.long |= length >= respell::MIN_RUN;
-        self.leet |= length > 2 && kinds & LETTER != 0 && kinds & (DIGIT | SIGN) != 0;
-        // Underscores part letters without ending a word.
-        self.spaced |= length >= respell::MIN_SPACED * 2 - 1 && kinds & SIGN != 0;
+/// Reads a folded text once.
+pub(super) fn survey(text: &str, vocabulary: &Vocabulary) -> (Vec<Word>, Survey) {
+    let bytes = text.as_bytes();
+    let mut reader = Reader::default();
+    let mut words = Vec::with_capacity(text.len() / 5 + 1);
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        let class = class_of(*byte);
+        if class & WORD == 0 {
+            reader.gap(class);
+            at += 1;
+            continue;
+        }
+        let (start, mut hash, mut kinds, mut balance) = (at, 0, 0, 0_i32);
+        while let Some(byte) = bytes.get(at) {
+            let class = class_of(*byte);
+            if class & WORD == 0 {
+                break;
+            }
+            hash = vocabulary::step(hash, *byte);
+            kinds |= class;
+            balance += i32::from(class & ROTATED != 0) - i32::from(class & VOWEL != 0);
+            at += 1;
+        }
+        reader.word(at - start, kinds, balance);
+        let number = text.get(start..at).and_then(|word| vocabulary.number(word, hash));
+        words.push(Word {
+            start: offset(start),
+            end: offset(at),
+            number: number.and_then(|number| NonZeroU32::new(number + 1)),
+        });
     }
+    reader.gap(END);
+    (words, reader.found)
+}
+
+#[derive(Default)]
+struct Reader {
+    found: Survey,
+    /// How many bytes that may be base64 lie behind.
+    blob: usize,
+    /// How many words of one letter lie behind.
+    singles: usize,
+    /// How many more letters of a rotated sentence than of a plain one this one has so far.
+    balance: i32,
+}
+
+// === impl Reader ===
+
+impl Reader {
+    #[inline]
+    fn gap(&mut self, class: u16) {
+        if class == 0 {
+            self.blob = 0;
+            return;
+        }
+        self.blob = if class & BLOB == 0 { 0 } else { self.blob + 1 };
+        self.found.encoded |= class & ESCAPE != 0;
+        self.found.leet |= class & SIGN != 0;
+        if class & END != 0 {
+            self.found.rotated |= self.balance > 0;
+            self.balance = 0;
+        }
+    }
+
+    #[inline]
+    fn word(&mut self, length: usize, kinds: u16, balance: i32) {
+        self.blob += length;
+        self.balance += balance;
+        self.singles = if length == 1 { self.singles + 1 } else { 0 };
+        // Underscores part letters without ending a word.
+        let parted = kinds & UNDERSCORE != 0 && length >= respell::MIN_SPACED * 2 - 1;
+        let mixed = kinds & LETTER != 0 && kinds & (DIGIT | UNDERSCORE) != 0;
+        self.found.spaced |= parted || self.singles >= respell::MIN_SPACED;
+        self.found.encoded |= self.blob >= decode::MIN_BLOB;
+        self.found.long |= length >= respell::MIN_RUN;
+        self.found.leet |= mixed && length > 3;
+    }
+}
+
+#[inline]
+fn class_of(byte: u8) -> u16 {
+    CLASS.get(usize::from(byte)).copied().unwrap_or_default()
+}
+
+fn offset(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
 }

@@ -133,37 +133,45 @@ impl Index {
         }
     }
 
-    /// Every occurrence of a term between word borders: its number, and where it begins and ends.
+    /// The number of a word, by its text and hash.
     #[inline]
-    pub(super) fn scan(&self, text: &str, mut found: impl FnMut(u32, usize, usize)) {
-        let bytes = text.as_bytes();
-        let mut at = 0;
-        while let Some(byte) = bytes.get(at).copied() {
-            if is_word(byte) {
-                let (end, hash) = word_from(bytes, at);
-                let word = text.get(at..end).and_then(|word| self.find(word, hash));
-                if let Some(word) = word.and_then(|number| self.words.get(number)) {
-                    let terms = self.terms.iter().skip(word.first as usize).take(word.count as usize);
-                    terms.for_each(|term| self.check(*term, bytes, at, &mut found));
-                }
-                at = end;
-                continue;
-            }
-            if self.is_sign.get(usize::from(byte)).copied().unwrap_or_default() && !is_inside(bytes, at) {
-                let terms = self.signs.iter().filter(|(sign, _)| *sign == byte);
-                terms.for_each(|(_, term)| self.check(*term, bytes, at, &mut found));
-            }
-            at += 1;
+    pub(super) fn number(&self, text: &str, hash: u64) -> Option<u32> {
+        self.find(text, hash).and_then(|number| u32::try_from(number).ok())
+    }
+
+    /// What the numbered word does in a sentence.
+    #[inline]
+    pub(super) fn function_of(&self, number: u32) -> Function {
+        self.words
+            .get(number as usize)
+            .map_or(Function::Open, |word| word.function)
+    }
+
+    /// Every term that begins with the numbered word at `at`: its number, and where it ends.
+    #[inline]
+    pub(super) fn terms_at(&self, number: u32, bytes: &[u8], at: usize, mut found: impl FnMut(u32, usize)) {
+        let Some(word) = self.words.get(number as usize) else { return };
+        let terms = self.terms.iter().skip(word.first as usize).take(word.count as usize);
+        terms.for_each(|term| self.check(*term, bytes, at, &mut found));
+    }
+
+    /// Every term that begins with the sign at `at`.
+    #[inline]
+    pub(super) fn signs_at(&self, bytes: &[u8], at: usize, mut found: impl FnMut(u32, usize)) {
+        let sign = bytes.get(at).copied().unwrap_or_default();
+        if self.is_sign.get(usize::from(sign)).copied().unwrap_or_default() && !is_inside(bytes, at) {
+            let terms = self.signs.iter().filter(|(first, _)| *first == sign);
+            terms.for_each(|(_, term)| self.check(*term, bytes, at, &mut found));
         }
     }
 
     #[inline]
-    fn check(&self, term: u32, bytes: &[u8], at: usize, found: &mut impl FnMut(u32, usize, usize)) {
+    fn check(&self, term: u32, bytes: &[u8], at: usize, found: &mut impl FnMut(u32, usize)) {
         let Some(text) = self.texts.get(term as usize) else { return };
         let end = at + text.len();
         let here = bytes.get(at..end) == Some(text.as_bytes());
         if here && !bytes.get(end).copied().is_some_and(is_word) {
-            found(term, at, end);
+            found(term, end);
         }
     }
 }
@@ -175,7 +183,7 @@ impl Word {
         Self {
             text: text.into(),
             hash: hash(text),
-            function: Function::Open,
+            function: Function::of_unlisted(text),
             first,
             count,
         }
@@ -195,23 +203,13 @@ fn first_word(text: &str) -> &str {
     text.get(..end).unwrap_or_default()
 }
 
-/// Where the word that begins at `at` ends, and its hash.
-#[inline]
-fn word_from(bytes: &[u8], at: usize) -> (usize, u64) {
-    let (mut end, mut hash) = (at, 0);
-    while let Some(byte) = bytes.get(end).copied().filter(|byte| is_word(*byte)) {
-        hash = step(hash, byte);
-        end += 1;
-    }
-    (end, hash)
-}
-
 fn hash(text: &str) -> u64 {
     text.bytes().fold(0, step)
 }
 
+/// The hash of a word, one byte further.
 #[inline]
-fn step(hash: u64, byte: u8) -> u64 {
+pub(crate) fn step(hash: u64, byte: u8) -> u64 {
     hash.wrapping_mul(31).wrapping_add(u64::from(byte))
 }
 

@@ -4,7 +4,7 @@ use std::{net::IpAddr, path::PathBuf};
 
 use chassis::config::LogFormat;
 use clap::Args;
-use executor_svc::AllowedAgent;
+use chassis::AllowedAgent;
 
 /// Options of `up`.
 #[derive(Clone, Debug, Args)]

@@ -27,7 +27,7 @@ pub(super) const fn advice(reason: ErrorReason) -> &'static str {
         ErrorReason::SubjectMissing => "forward the requester's token",
         ErrorReason::RunNotFound => "check the name with the identity that submitted the run",
         ErrorReason::AgentNotAllowed => {
-            "choose an agent that the executor allows (`--agents`), or have this one allowed"
+            "choose an agent that the executor allows (`--allowed-agents`), or have this one allowed"
         }
         ErrorReason::ApprovalNotFound => "see `countersign approvals list` for what there is",
         ErrorReason::WrongState => {
@@ -38,7 +38,7 @@ pub(super) const fn advice(reason: ErrorReason) -> &'static str {
         }
         ErrorReason::DigestMismatch => "this is not the action you saw: look again with `countersign approvals show`",
         ErrorReason::SelfApproval => "ask another approver: nobody decides on their own request",
-        ErrorReason::ApprovalExpired | ErrorReason::AttemptsExhausted => "submit the request again",
+        ErrorReason::ApprovalExpired => "submit the request again",
         ErrorReason::SimulationDisabled => "start with --simulated-approver to try without people",
         ErrorReason::AlreadyDecided => "see `countersign approvals show` for the votes",
         ErrorReason::TooManyPending => "have pending requests decided or cancel some (`countersign approvals list`)",

@@ -140,7 +140,7 @@ async fn build(args: &UpArgs, data: &DataDir, listeners: Listeners) -> Result<Ve
         executor: node.local(&executor.part),
         trace: node.local(&trace.part),
     };
-    let part = orchestrator::build(&orchestrator::Config::new(config), &node, links)?;
+    let part = orchestrator::build(&orchestrator_config(config, args), &node, links)?;
     let orchestrator = Built {
         node,
         part,
@@ -179,6 +179,13 @@ fn classifier_config(node: NodeConfig, args: &UpArgs, data: &DataDir) -> classif
     classifier_svc::Config {
         policy_file: args.policy_file.clone(),
         ..classifier_svc::Config::new(node, data.verdict_key())
+    }
+}
+
+fn orchestrator_config(node: NodeConfig, args: &UpArgs) -> orchestrator::Config {
+    orchestrator::Config {
+        allowed_agents: args.allowed_agents.clone(),
+        ..orchestrator::Config::new(node)
     }
 }
 

@@ -9,6 +9,7 @@
 //! - errors: [`fault`], [`violations`]; lists: [`page`], [`filter`]
 //! - time and randomness: [`clock`], [`ids`]; names in records: [`semconv`]
 
+pub mod agents;
 pub mod auth;
 pub mod clock;
 pub mod config;
@@ -31,6 +32,7 @@ pub mod telemetry;
 pub mod time;
 pub mod violations;
 
+pub use agents::{AllowedAgent, AllowedAgents, InvalidAllowedAgent};
 pub use auth::{Caller, Person, Principal};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::{HasNodeConfig, NodeConfig};
@@ -44,6 +46,10 @@ pub use pinned::{KeySetError, PinnedVerifier};
 pub use run::run;
 pub use server::{Part, PartBuilder, PartService};
 pub use violations::Violations;
+
+/// The allocator of every program. A call allocates and frees some hundred small objects, often on different threads:
+/// the system's allocator spends a tenth of a part's time on that.
+pub use mimalloc::MiMalloc as Allocator;
 
 /// Any error, at the edges.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -25,12 +25,12 @@ use testkit::{
     clients::{Authorized, Tokens},
     eventually,
     fake_gateway::FakeGateway,
-    fleet::{Fleet, GatewayAddress},
+    fleet::{Fleet, GatewayAddress, PARTS},
     process::{Process, programs},
 };
 use tonic::transport::Channel;
 
-use crate::load::Target;
+use crate::{cpu::Processes, load::Target};
 
 const REQUEST: &str = "Summarize our AI governance policy for internal use.";
 /// Connections of the load, as many as the floor's load has.
@@ -49,6 +49,7 @@ pub(crate) struct Chain {
     trace: String,
     token: String,
     ended: Arc<AtomicUsize>,
+    processes: Processes,
     _running: Running,
 }
 
@@ -99,8 +100,9 @@ impl Drop for Gateway {
 
 impl Chain {
     pub(crate) async fn five_processes(gateway: &Gateway) -> Self {
-        let fleet = Fleet::start(&gateway.address()).await;
+        let mut fleet = Fleet::start(&gateway.address()).await;
         Self {
+            processes: PARTS.map(|part| (part.as_str(), fleet.process(part).id())).into(),
             orchestrator: fleet.url(chassis::PartName::Orchestrator),
             trace: fleet.url(chassis::PartName::Trace),
             token: Identity::alice().governance_token(),
@@ -118,6 +120,9 @@ impl Chain {
             .arg(&data)
             .arg("--gateway-token-file")
             .arg(&gateway.address().token_file);
+        if let Ok(threads) = env::var("COUNTERSIGN_BENCH_WORKER_THREADS") {
+            command.args(["--worker-threads", &threads]);
+        }
         let process = Process::spawn(&mut command, &folder.path().join("up.log"));
         let endpoints: serde_json::Value = eventually("countersign up is ready", async || {
             serde_json::from_str(&fs::read_to_string(data.join("endpoints.json")).ok()?).ok()
@@ -129,12 +134,17 @@ impl Chain {
             .output()
             .unwrap();
         Self {
+            processes: [("countersign", process.id())].into(),
             orchestrator: endpoints["orchestrator"].as_str().unwrap().to_owned(),
             trace: endpoints["trace"].as_str().unwrap().to_owned(),
             token: String::from_utf8(token.stdout).unwrap().trim().to_owned(),
             ended: Arc::default(),
             _running: Running::One(process, folder),
         }
+    }
+
+    pub(crate) fn processes(&self) -> Processes {
+        self.processes.clone()
     }
 
     pub(crate) fn target(&self) -> Target {

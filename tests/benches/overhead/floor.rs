@@ -22,7 +22,7 @@ use tonic::{
 };
 use tonic_prost::ProstCodec;
 
-use crate::load::Target;
+use crate::{cpu::Processes, load::Target};
 
 /// Tells a process of this program which role to play.
 pub(crate) const ROLE_VARIABLE: &str = "COUNTERSIGN_BENCH_FLOOR_ROLE";
@@ -38,7 +38,7 @@ type Codec = ProstCodec<Message, Message>;
 
 /// The five processes.
 pub(crate) struct Floor {
-    processes: Vec<Child>,
+    processes: Vec<(&'static str, Child)>,
     entry: String,
 }
 
@@ -79,7 +79,7 @@ struct Peers {
 impl Floor {
     pub(crate) fn spawn(gateway: &str) -> Self {
         let mut processes = Vec::new();
-        let mut spawn = |role: &str, peers: String| {
+        let mut spawn = |role: &'static str, peers: String| {
             let mut process = Command::new(env::current_exe().unwrap())
                 .env(ROLE_VARIABLE, role)
                 .env(PEERS_VARIABLE, peers)
@@ -88,7 +88,7 @@ impl Floor {
                 .unwrap();
             let mut url = String::new();
             BufReader::new(process.stdout.take().unwrap()).read_line(&mut url).unwrap();
-            processes.push(process);
+            processes.push((role, process));
             url.trim().to_owned()
         };
         let trace = spawn("trace", String::new());
@@ -102,6 +102,10 @@ impl Floor {
         Self { processes, entry }
     }
 
+    pub(crate) fn processes(&self) -> Processes {
+        self.processes.iter().map(|(role, process)| (*role, process.id())).collect()
+    }
+
     pub(crate) fn target(&self) -> Target {
         let channels = (0..CONNECTIONS).map(|_| channel(&self.entry)).collect();
         Target::Floor(FloorTarget { channels, next: Arc::default() })
@@ -110,7 +114,7 @@ impl Floor {
 
 impl Drop for Floor {
     fn drop(&mut self) {
-        for process in &mut self.processes {
+        for (_, process) in &mut self.processes {
             let _ = process.kill();
             let _ = process.wait();
         }

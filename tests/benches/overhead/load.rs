@@ -2,7 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{chain::ChainTarget, floor::FloorTarget};
+use crate::{
+    chain::ChainTarget,
+    cpu::{self, Processes, Used},
+    floor::FloorTarget,
+};
 
 /// What is driven.
 #[derive(Clone)]
@@ -21,17 +25,25 @@ pub(crate) struct Figures {
     pub(crate) p99: Duration,
     /// Flows that ended in one second.
     pub(crate) per_second: f64,
+    /// CPU time of each process for one flow.
+    pub(crate) cpu: Used,
 }
 
-/// Drives `target` with `callers` at once for `span`, after a short warm-up.
-pub(crate) async fn drive(target: &Target, callers: usize, span: Duration) -> Figures {
+/// Drives `target`, which `processes` serve, with `callers` at once for `span`, after a short warm-up.
+pub(crate) async fn drive(target: &Target, processes: &Processes, callers: usize, span: Duration) -> Figures {
     run(target, callers, span / 6).await;
-    let start = Instant::now();
+    let (start, before) = (Instant::now(), cpu::used(processes));
     let mut times = run(target, callers, span).await;
-    let elapsed = start.elapsed();
+    let (elapsed, spent) = (start.elapsed(), cpu::used_since(processes, &before));
+    let flows = u32::try_from(times.len()).unwrap();
     times.sort_unstable();
     let at = |share: usize| times[(times.len() * share / 100).min(times.len() - 1)];
-    Figures { median: at(50), p99: at(99), per_second: times.len() as f64 / elapsed.as_secs_f64() }
+    Figures {
+        median: at(50),
+        p99: at(99),
+        per_second: f64::from(flows) / elapsed.as_secs_f64(),
+        cpu: spent.into_iter().map(|(process, spent)| (process, spent / flows)).collect(),
+    }
 }
 
 async fn run(target: &Target, callers: usize, span: Duration) -> Vec<Duration> {

@@ -16,6 +16,7 @@
 )]
 
 mod chain;
+mod cpu;
 mod disk;
 mod floor;
 mod load;
@@ -60,9 +61,14 @@ async fn measure() {
     for round in 1..=rounds {
         println!("round {round} of {rounds}");
         report.fdatasync.push(disk::median_fdatasync(&env::temp_dir()));
-        for (name, target) in [("floor", floor.target()), ("five processes", five.target()), ("one process", one.target())] {
-            let single: Figures = drive(&target, 1, SPAN).await;
-            let many: Figures = drive(&target, MANY, SPAN).await;
+        let measured = [
+            ("floor", floor.target(), floor.processes()),
+            ("five processes", five.target(), five.processes()),
+            ("one process", one.target(), one.processes()),
+        ];
+        for (name, target, processes) in measured {
+            let single: Figures = drive(&target, &processes, 1, SPAN).await;
+            let many: Figures = drive(&target, &processes, MANY, SPAN).await;
             report.add(name, single, many);
         }
     }

@@ -18,6 +18,7 @@ struct Row {
     single_p99: Vec<Duration>,
     many_median: Vec<Duration>,
     many_per_second: Vec<f64>,
+    cpu: BTreeMap<&'static str, Vec<Duration>>,
 }
 
 // === impl Report ===
@@ -25,34 +26,47 @@ struct Row {
 impl Report {
     pub(crate) fn add(&mut self, name: &'static str, single: Figures, many: Figures) {
         println!(
-            "  {name:16} 1 caller: median {} µs; many: {:.0} flows/s",
+            "  {name:16} 1 caller: median {} µs; many: {:.0} flows/s, CPU {} µs a flow",
             single.median.as_micros(),
-            many.per_second
+            many.per_second,
+            many.cpu.values().sum::<Duration>().as_micros()
         );
         let row = self.rows.entry(name).or_default();
         row.single_median.push(single.median);
         row.single_p99.push(single.p99);
         row.many_median.push(many.median);
         row.many_per_second.push(many.per_second);
+        for (process, spent) in many.cpu {
+            row.cpu.entry(process).or_default().push(spent);
+        }
     }
 
     pub(crate) fn print(self, many: usize) {
         let sync = median(self.fdatasync);
         println!("\nfdatasync after an append of 600 bytes: median {} µs\n", sync.as_micros());
-        println!("| | 1 caller p50 | p99 | {many} callers p50 | flows/s |\n|---|--:|--:|--:|--:|");
+        println!("| | 1 caller p50 | p99 | {many} callers p50 | flows/s | CPU a flow |\n|---|--:|--:|--:|--:|--:|");
         let mut p50 = BTreeMap::new();
         let mut flows = BTreeMap::new();
+        let mut parts = Vec::new();
         for (name, row) in self.rows {
             let single = median(row.single_median);
             let rate = median_of_rates(row.many_per_second);
+            let cpu: BTreeMap<_, _> = row.cpu.into_iter().map(|(process, spent)| (process, median(spent))).collect();
             println!(
-                "| {name} | {} µs | {} µs | {} ms | {rate:.0} |",
+                "| {name} | {} µs | {} µs | {} ms | {rate:.0} | {} µs |",
                 single.as_micros(),
                 median(row.single_p99).as_micros(),
                 median(row.many_median).as_millis(),
+                cpu.values().sum::<Duration>().as_micros(),
             );
+            parts.push((name, cpu));
             p50.insert(name, single);
             flows.insert(name, rate);
+        }
+        println!("\nCPU time of a flow at {many} callers, by process:");
+        for (name, cpu) in parts {
+            let each = cpu.iter().map(|(process, spent)| format!("{process} {} µs", spent.as_micros()));
+            println!("  {name}: {}", each.collect::<Vec<_>>().join(", "));
         }
         let allowed = p50["floor"] + sync * 6 + Duration::from_millis(1);
         println!("\none caller, five processes: {} µs; floor + 6 fdatasync + 1 ms = {} µs", p50["five processes"].as_micros(), allowed.as_micros());

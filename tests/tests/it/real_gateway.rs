@@ -6,14 +6,14 @@ use std::fs;
 use chassis::PartName;
 use proto::{
     approval::v1::ListApprovalsRequest,
-    common::v1::{Instruction, Outcome, Risk, ToolCall},
+    common::v1::{Instruction, Outcome, Risk},
     governance::v1::{
         CancelRunRequest, Run, StreamRunRequest, StreamRunResponse, run::State, stream_run_request::Operation,
         stream_run_response::Update,
     },
 };
-use serde_json::{Value, json};
-use tempfile::{NamedTempFile, TempDir};
+use serde_json::Value;
+use tempfile::NamedTempFile;
 use testkit::{
     authority::Identity,
     clients::Person,
@@ -29,6 +29,8 @@ use crate::{
     requests::{REFERENCE, fresh_id},
     support::grant,
 };
+
+mod tools;
 
 /// What the gateway's configuration for tests has: `main` without tools, `ops` with a few reading ones.
 const AGENTS: [&str; 3] = ["main", "ops", "nosuch"];
@@ -62,7 +64,7 @@ impl Deployment {
 
     async fn start_at(gateway: RealGateway, address: &GatewayAddress) -> Self {
         let executor = |config: &mut executor_svc::Config| {
-            config.allowed_agents = AGENTS.map(executor_svc::AllowedAgent::any_tenant).to_vec();
+            config.allowed_agents = AGENTS.map(chassis::AllowedAgent::any_tenant).to_vec();
         };
         let options = SandboxOptions {
             executor: Some(executor),
@@ -102,18 +104,6 @@ impl Deployment {
         })
         .await;
         grant(&bob, &approval).await.unwrap();
-    }
-
-    /// Asks the gateway past Countersign, and waits for the end of its answer.
-    async fn ask_the_gateway(&self, text: &str) -> String {
-        let address = self.gateway.address();
-        let token = fs::read_to_string(&address.token_file).unwrap();
-        let body = json!({ "model": "openclaw/main", "messages": [{ "role": "user", "content": text }] });
-        let request = http()
-            .post(format!("{}/v1/chat/completions", address.url))
-            .bearer_auth(token.trim())
-            .json(&body);
-        request.send().await.unwrap().text().await.unwrap()
     }
 }
 
@@ -179,24 +169,6 @@ fn instruct(agent: &str, session: &str, text: &str) -> StreamRunRequest {
         session: session.to_owned(),
         operation: Some(Operation::Instruction(Instruction { text: text.to_owned() })),
     }
-}
-
-fn call_tool(agent: &str, tool: &str) -> StreamRunRequest {
-    let call = ToolCall {
-        tool: tool.to_owned(),
-        arguments_json: "{}".to_owned(),
-    };
-    StreamRunRequest {
-        operation: Some(Operation::ToolCall(call)),
-        ..instruct(agent, "", "")
-    }
-}
-
-/// The model was asked without a tool on offer, called this one all the same, and was told that there is none.
-fn assert_no_tools(asked: &[Value], tool: &str) {
-    assert_eq!(asked.len(), 2, "{asked:?}");
-    assert!(asked.iter().all(|request| request["tools"] == json!([])), "{asked:?}");
-    assert_eq!(said(&asked[1], "tool"), [format!("Tool {tool} not found")], "{asked:?}");
 }
 
 async fn follow(person: &Person, request: StreamRunRequest) -> Followed {
@@ -363,19 +335,6 @@ async fn cancelling_a_run_stops_the_model() {
 }
 
 #[tokio::test]
-async fn a_tool_is_called_where_the_gateway_has_it() {
-    let deployment = Deployment::start().await;
-    let called = follow(&deployment.alice(), call_tool("ops", "sessions_list")).await;
-    assert_eq!(called.ended(), (State::Succeeded, Outcome::Succeeded), "{called:?}");
-    let result: Value = serde_json::from_str(&called.run.output).unwrap();
-    assert!(result.to_string().contains("sessions"), "{result}");
-
-    let refused = follow(&deployment.alice(), call_tool("main", "sessions_list")).await;
-    assert_eq!(refused.ended(), (State::Failed, Outcome::Failed), "{refused:?}");
-    assert!(refused.run.detail.contains("404"), "{refused:?}");
-}
-
-#[tokio::test]
 async fn a_session_continues_for_whoever_began_it() {
     let deployment = Deployment::start().await;
     let (alice, mallory) = (
@@ -398,42 +357,6 @@ async fn a_session_continues_for_whoever_began_it() {
         !theirs.contains(&began) && !theirs.contains(&continued),
         "nothing of hers is: {theirs}"
     );
-}
-
-#[tokio::test]
-async fn an_agent_has_no_tools_even_if_its_model_insists() {
-    let (deployment, folder) = (Deployment::start().await, TempDir::new().unwrap());
-    let (written, notes) = (folder.path().join("written"), folder.path().join("notes"));
-    fs::write(&notes, "what is in the notes").unwrap();
-    for (tool, arguments) in [
-        ("write", json!({ "path": written, "content": "x" })),
-        ("read", json!({ "path": notes })),
-        ("sessions_list", json!({})),
-    ] {
-        let (text, marker) = fresh_text(&format!("[[tool:{tool}:{arguments}]]"));
-        let followed = follow(&deployment.alice(), instruct("main", "", &text)).await;
-        assert_eq!(
-            followed.run.output,
-            format!("tool said: Tool {tool} not found"),
-            "{followed:?}"
-        );
-        assert_no_tools(&deployment.model().asked(&marker).await, tool);
-    }
-    assert!(!written.exists(), "a tool ran");
-}
-
-#[tokio::test]
-async fn a_command_is_blocked_and_would_not_run_either() {
-    let (deployment, folder) = (Deployment::start().await, TempDir::new().unwrap());
-    let made = folder.path().join("made");
-    let (text, marker) = fresh_text(&format!(r#"[[tool:exec:{{"command":"touch {}"}}]]"#, made.display()));
-    let followed = follow(&deployment.alice(), instruct("main", "", &text)).await;
-    assert_eq!(followed.ended(), (State::Blocked, Outcome::Unspecified), "{followed:?}");
-    assert_eq!(deployment.model().asked(&marker).await, Vec::<Value>::new());
-    // Whoever gets past policy gets no further.
-    deployment.ask_the_gateway(&text).await;
-    assert_no_tools(&deployment.model().asked(&marker).await, "exec");
-    assert!(!made.exists(), "the command ran");
 }
 
 #[tokio::test]

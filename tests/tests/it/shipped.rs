@@ -74,7 +74,23 @@ fn config_page() -> String {
         let own: Vec<&Arg> = command.get_arguments().filter(|option| !is_common(option)).collect();
         section(&mut page, &format!("`{name}`"), &own);
     }
+    let command_line = cli::args::Cli::command();
+    let everywhere: Vec<&Arg> = command_line.get_arguments().collect();
+    section(&mut page, "`countersign`, every command", &everywhere);
+    commands(&mut page, "countersign", &command_line);
     page
+}
+
+/// The options of each command of `parent`, those of commands within commands too.
+fn commands(page: &mut String, parent: &str, command: &Command) {
+    for command in command.get_subcommands() {
+        let name = format!("{parent} {}", command.get_name());
+        let options: Vec<&Arg> = command.get_arguments().collect();
+        if !options.is_empty() {
+            section(page, &format!("`{name}`"), &options);
+        }
+        commands(page, &name, command);
+    }
 }
 
 fn is_common(option: &Arg) -> bool {
@@ -84,9 +100,10 @@ fn is_common(option: &Arg) -> bool {
 fn section(page: &mut String, title: &str, options: &[&Arg]) {
     write!(page, "\n## {title}\n\n| option | variable | default | |\n|---|---|---|---|\n").unwrap();
     for option in options {
-        let long = option.get_long().unwrap();
+        let flag = option.get_long().map(|long| format!("--{long}"));
         let value = option.get_value_names().filter(|_| option.get_action().takes_values());
-        let value = value.map(|names| format!(" {}", names[0])).unwrap_or_default();
+        let value = value.map(|names| names[0].to_string());
+        let usage = flag.into_iter().chain(value).collect::<Vec<_>>().join(" ");
         let variable = option.get_env().map(|name| format!("`{}`", name.to_string_lossy())).unwrap_or_default();
         let defaults: Vec<String> =
             option.get_default_values().iter().map(|value| format!("`{}`", value.to_string_lossy())).collect();
@@ -95,7 +112,7 @@ fn section(page: &mut String, title: &str, options: &[&Arg]) {
             some => some,
         };
         let help = option.get_help().map(ToString::to_string).unwrap_or_default().replace('\n', " ").replace('|', "\\|");
-        writeln!(page, "| `--{long}{value}` | {variable} | {default} | {help} |").unwrap();
+        writeln!(page, "| `{usage}` | {variable} | {default} | {help} |").unwrap();
     }
 }
 

@@ -157,7 +157,7 @@ impl FileLog {
         self.shared.failed.subscribe()
     }
 
-    /// The events as they will be written, and the most bytes that their lines can take; their blobs are durable.
+    /// The events as they will be written, and about how many bytes their lines take; their blobs are durable.
     async fn prepare(&self, events: Vec<NewEvent>) -> Result<(Vec<Draft>, usize), TraceError> {
         let content = |event: &NewEvent| event.content.as_ref().map_or(0, |content| content.data.len());
         let heavy = events.iter().map(content).sum::<usize>() > MAX_LIGHT_BYTES;

@@ -9,8 +9,12 @@ use std::{
 };
 
 use tokio::sync::{Notify, broadcast, watch};
+use warrant::ApprovalId;
 
-use crate::store::{Changed, OutboxRow, sqlite::session::Published};
+use crate::store::{
+    Changed, OutboxRow, Stored,
+    sqlite::{recent::Recent, session::Published},
+};
 
 /// How many changes a watcher may fall behind before it has to read them from the database.
 const WATCH_CAPACITY: usize = 1_024;
@@ -24,6 +28,7 @@ pub(super) struct Hub {
     last_row: AtomicU64,
     changes: broadcast::Sender<Arc<Changed>>,
     feed: Mutex<VecDeque<OutboxRow>>,
+    recent: Mutex<Recent>,
     pub(super) rows: Notify,
     pub(super) dispatch: watch::Sender<u64>,
 }
@@ -48,12 +53,16 @@ impl Hub {
             last_row: AtomicU64::new(last_row),
             changes: broadcast::Sender::new(WATCH_CAPACITY),
             feed: Mutex::default(),
+            recent: Mutex::default(),
             rows: Notify::new(),
             dispatch: watch::Sender::new(0),
         }
     }
 
     pub(super) fn publish(&self, published: Published) {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        published.stored.into_iter().for_each(|stored| recent.put(stored));
+        drop(recent);
         if let Some(last) = published.rows.last() {
             let position = last.position;
             let mut feed = self.feed.lock().unwrap_or_else(PoisonError::into_inner);
@@ -86,6 +95,12 @@ impl Hub {
     /// Position of the newest outbox row.
     pub(super) fn last_row(&self) -> u64 {
         self.last_row.load(Ordering::Acquire)
+    }
+
+    /// The approval as its last commit left it, if that was not long ago.
+    pub(super) fn recent(&self, id: &ApprovalId) -> Option<Stored> {
+        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.get(id).cloned()
     }
 
     pub(super) fn subscribe(&self) -> broadcast::Receiver<Arc<Changed>> {

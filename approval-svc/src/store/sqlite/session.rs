@@ -38,10 +38,39 @@ pub(super) struct Session<'a> {
 pub(super) struct Published {
     /// Whether anything was written.
     pub(super) wrote: bool,
+    /// Every approval that was written, as often as it was.
+    pub(super) stored: Vec<Stored>,
     pub(super) changes: Vec<Arc<Changed>>,
     pub(super) rows: Vec<OutboxRow>,
     /// Whether an approval waits for dispatch that didn't before.
     pub(super) given_back: bool,
+}
+
+/// How much was to be published at some point.
+#[derive(Clone, Copy)]
+struct Mark {
+    stored: usize,
+    changes: usize,
+    rows: usize,
+}
+
+// === impl Published ===
+
+impl Published {
+    const fn mark(&self) -> Mark {
+        Mark {
+            stored: self.stored.len(),
+            changes: self.changes.len(),
+            rows: self.rows.len(),
+        }
+    }
+
+    /// Takes back what came after `mark`.
+    fn take_back(&mut self, mark: Mark) {
+        self.stored.truncate(mark.stored);
+        self.changes.truncate(mark.changes);
+        self.rows.truncate(mark.rows);
+    }
 }
 
 // === impl Session ===
@@ -57,7 +86,7 @@ impl Session<'_> {
             // SQLite ended the transaction when another request of it failed; a savepoint would begin a new one.
             return Err(StoreError::Stopped.into());
         }
-        let mark = (self.published.changes.len(), self.published.rows.len());
+        let mark = self.published.mark();
         self.step("SAVEPOINT step")?;
         let result = work(self);
         let failed = matches!(
@@ -65,8 +94,7 @@ impl Session<'_> {
             Err(ApprovalError::StoreUnavailable(_) | ApprovalError::Internal(_))
         );
         if failed {
-            self.published.changes.truncate(mark.0);
-            self.published.rows.truncate(mark.1);
+            self.published.take_back(mark);
             self.step("ROLLBACK TO step")?;
         }
         self.step("RELEASE step")?;
@@ -238,10 +266,12 @@ impl Session<'_> {
             ":last_change": signed(last_change),
             ":progress": progress,
         })?;
-        Ok(Stored {
+        let stored = Stored {
             approval: step.after,
             decision_position,
-        })
+        };
+        self.published.stored.push(stored.clone());
+        Ok(stored)
     }
 
     fn update(&mut self, found: &ApprovalRow, step: Step) -> Result<ApprovalRow, StoreError> {
@@ -282,6 +312,7 @@ impl Session<'_> {
             approval: step.after,
             decision_position,
         };
+        self.published.stored.push(stored.clone());
         Ok(ApprovalRow {
             stored,
             last_change,

@@ -14,7 +14,7 @@ pub struct AllowedAgent {
 
 /// The agents that may be used; all others may not.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct AllowedAgents(BTreeSet<AllowedAgent>);
+pub struct AllowedAgents(BTreeSet<AllowedAgent>);
 
 /// A text that names no tenant and agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -61,8 +61,13 @@ impl fmt::Display for AllowedAgent {
 // === impl AllowedAgents ===
 
 impl AllowedAgents {
+    /// Whether none is listed.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether this tenant may use this agent.
-    pub(crate) fn allow(&self, tenant: &str, agent: &str) -> bool {
+    pub fn allow(&self, tenant: &str, agent: &str) -> bool {
         self.0
             .iter()
             .any(|allowed| allowed.agent == agent && (allowed.tenant == tenant || allowed.tenant == ANY_TENANT))
