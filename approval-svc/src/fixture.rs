@@ -6,7 +6,7 @@ use std::{
 };
 
 use chassis::ManualClock;
-use warrant::{Action, Operation, Risk, RunId, approval_id};
+use warrant::{Action, Mode, Operation, Risk, RunId, approval_id};
 
 use crate::{
     approval::{
@@ -123,6 +123,7 @@ pub(crate) fn claim(approval: &Approval, number: u32) -> Command {
     Command::Claim(ClaimWarrant {
         jti: approval.progress.jti.clone(),
         revision: 1,
+        mode: approval.progress.mode.unwrap_or(Mode::Policy),
         digest: approval.content.digest,
         expire,
         request_id: uuid(number),

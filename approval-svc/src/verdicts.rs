@@ -16,7 +16,12 @@ pub struct Verdicts(PinnedVerifier<Verdict>);
 impl Verdicts {
     /// Pins the keys in the file `key_set` to `issuer`.
     pub fn open(issuer: &str, key_set: &Path, clock: Arc<dyn Clock>) -> Result<Self, KeySetError> {
-        Ok(Self(PinnedVerifier::open(issuer, VERDICT_AUDIENCE, key_set.to_owned(), clock)?))
+        Ok(Self(PinnedVerifier::open(
+            issuer,
+            VERDICT_AUDIENCE,
+            key_set.to_owned(),
+            clock,
+        )?))
     }
 
     /// The verdict in `token`, if it is the classifier's, in time, and about `action`.

@@ -42,7 +42,13 @@ fn person_token(data: &DataDir, args: &CreateTokenArgs) -> Result<String, CliErr
     let issuer = LocalIssuer::load(data)?;
     let subject = args.subject.as_deref().unwrap_or_default();
     let identity = identity_of(args, &Identities::load(data)?)?;
-    issuer.token(subject, &identity, args.audience.into(), args.ttl, &SystemClock::default())
+    issuer.token(
+        subject,
+        &identity,
+        args.audience.into(),
+        args.ttl,
+        &SystemClock::default(),
+    )
 }
 
 /// A token as the service itself would make it: its key lies in the data directory.

@@ -6,11 +6,7 @@ use std::sync::Arc;
 use chassis::{AllowedAgents, KeySetError, PartName, PinnedVerifier, clock::Clock};
 use warrant::{Action, Disposition, Mode, Risk, VERDICT_AUDIENCE, Verdict, Warrant};
 
-use crate::{
-    config::Config,
-    convert::ExecuteAction,
-    error::ExecutionError,
-};
+use crate::{config::Config, convert::ExecuteAction, error::ExecutionError};
 
 /// The audience of warrants for executors.
 const WARRANT_AUDIENCE: &str = PartName::Executor.as_str();

@@ -3,8 +3,7 @@
 //! The sources are the `.proto` files under `countersign/`; a module here is a package there.
 
 /// Encoded `FileDescriptorSet` of the whole contract.
-pub const FILE_DESCRIPTOR_SET: &[u8] =
-    include_bytes!(concat!(env!("OUT_DIR"), "/countersign.binpb"));
+pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/countersign.binpb"));
 
 /// Package `countersign.approval.v1`.
 pub mod approval {

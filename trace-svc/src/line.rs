@@ -217,7 +217,10 @@ impl BlobId {
 impl Draft {
     /// About how many bytes its line takes; with every byte escaped six times that, never more.
     pub fn about_line_bytes(&self) -> usize {
-        let attrs = self.attrs.iter().map(|(key, value)| key.len() + value.len() + PUNCTUATION);
+        let attrs = self
+            .attrs
+            .iter()
+            .map(|(key, value)| key.len() + value.len() + PUNCTUATION);
         let content = match &self.content {
             Some(LineContent::Inline { media_type, text }) => media_type.len() + text.len(),
             Some(LineContent::Blob { media_type, .. }) => media_type.len(),

@@ -54,6 +54,7 @@ impl<S: ApprovalStore> WarrantService for WarrantApi<S> {
         let claim = ClaimWarrant {
             jti: warrant.jti,
             revision: warrant.revision,
+            mode: warrant.mode,
             digest: request.digest,
             expire: Moment::from(expire),
             request_id: request.request_id,

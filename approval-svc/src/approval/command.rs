@@ -1,6 +1,6 @@
 //! What can be asked of an approval that exists. Who asks has been established before a command is built.
 
-use warrant::ActionDigest;
+use warrant::{ActionDigest, Mode};
 
 use crate::{
     approval::{Decision, Outcome, PersonId},
@@ -79,6 +79,8 @@ pub struct ClaimWarrant {
     pub jti: String,
     /// The revision that the warrant names.
     pub revision: u64,
+    /// On whose authority, as the warrant says.
+    pub mode: Mode,
     /// The digest that the warrant names, which is the one the executor computed.
     pub digest: ActionDigest,
     /// When the warrant expires.

@@ -2,9 +2,9 @@
 
 use std::{net::IpAddr, path::PathBuf};
 
+use chassis::AllowedAgent;
 use chassis::config::LogFormat;
 use clap::Args;
-use chassis::AllowedAgent;
 
 /// Options of `up`.
 #[derive(Clone, Debug, Args)]

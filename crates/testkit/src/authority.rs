@@ -48,9 +48,14 @@ pub struct Identity {
 impl Authority {
     /// Makes the keys, key sets and trust file of a deployment in `folder`.
     pub fn create(folder: &Path) -> Self {
-        let authority = Self { folder: folder.to_owned() };
+        let authority = Self {
+            folder: folder.to_owned(),
+        };
         fs::create_dir_all(folder).unwrap();
-        for name in ["people", "partners", "verdict", "warrant"].into_iter().chain(PartName::ALL.map(PartName::as_str)) {
+        for name in ["people", "partners", "verdict", "warrant"]
+            .into_iter()
+            .chain(PartName::ALL.map(PartName::as_str))
+        {
             let pem = key(name).to_pkcs8_pem().unwrap();
             fs::write(authority.path(&format!("{name}.pem")), pem.as_bytes()).unwrap();
         }
@@ -59,7 +64,11 @@ impl Authority {
             fs::write(authority.path(&format!("{name}.jwks.json")), keys.to_json()).unwrap();
         }
         let services: Vec<Value> = PartName::ALL.into_iter().map(service_jwk).collect();
-        fs::write(authority.path("services.jwks.json"), json!({ "keys": services }).to_string()).unwrap();
+        fs::write(
+            authority.path("services.jwks.json"),
+            json!({ "keys": services }).to_string(),
+        )
+        .unwrap();
         let issuers = json!({ "issuers": [
             { "issuer": PEOPLE, "kind": "people", "key_set_file": "people.jwks.json" },
             { "issuer": PARTNERS, "kind": "people", "key_set_file": "partners.jwks.json" },
@@ -90,7 +99,12 @@ impl Authority {
 impl Identity {
     /// Somebody in no group.
     pub fn named(subject: &str) -> Self {
-        Self { issuer: PEOPLE, subject: subject.to_owned(), groups: Vec::new(), tenant: TENANT.to_owned() }
+        Self {
+            issuer: PEOPLE,
+            subject: subject.to_owned(),
+            groups: Vec::new(),
+            tenant: TENANT.to_owned(),
+        }
     }
 
     /// Asks for things.
@@ -182,7 +196,10 @@ pub fn key(name: &str) -> SigningKey {
 }
 
 /// Seconds since 1970, by the machine's clock.
-#[expect(clippy::disallowed_methods, reason = "tokens are checked against the real clock here")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tokens are checked against the real clock here"
+)]
 pub fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }

@@ -2,9 +2,7 @@
 
 use chassis::{PartName, auth::SUBJECT_HEADER};
 use proto::{
-    approval::v1::{
-        approval_service_client::ApprovalServiceClient, warrant_service_client::WarrantServiceClient,
-    },
+    approval::v1::{approval_service_client::ApprovalServiceClient, warrant_service_client::WarrantServiceClient},
     classification::v1::classification_service_client::ClassificationServiceClient,
     execution::v1::execution_service_client::ExecutionServiceClient,
     governance::v1::governance_service_client::GovernanceServiceClient,
@@ -64,7 +62,12 @@ pub struct Service {
 impl Channels {
     /// Channels to the parts at these URLs; they connect when first used.
     pub fn connect(url: impl Fn(PartName) -> String) -> Self {
-        let channel = |part| Channel::from_shared(url(part)).unwrap().tcp_nodelay(true).connect_lazy();
+        let channel = |part| {
+            Channel::from_shared(url(part))
+                .unwrap()
+                .tcp_nodelay(true)
+                .connect_lazy()
+        };
         Self {
             orchestrator: channel(PartName::Orchestrator),
             classifier: channel(PartName::Classifier),
@@ -88,12 +91,19 @@ impl Channels {
 
     /// A person who calls these parts.
     pub fn person(&self, identity: Identity) -> Person {
-        Person { channels: self.clone(), identity }
+        Person {
+            channels: self.clone(),
+            identity,
+        }
     }
 
     /// A part's credential, used by the test.
     pub fn service(&self, part: PartName) -> Service {
-        Service { channels: self.clone(), part, subject: None }
+        Service {
+            channels: self.clone(),
+            part,
+            subject: None,
+        }
     }
 }
 
@@ -102,7 +112,10 @@ impl Channels {
 impl Tokens {
     /// A bearer token.
     pub fn bearer(token: &str) -> Self {
-        Self { bearer: Some(format!("Bearer {token}").parse().unwrap()), subject: None }
+        Self {
+            bearer: Some(format!("Bearer {token}").parse().unwrap()),
+            subject: None,
+        }
     }
 
     /// A bearer token, and the forwarded token of a person.
@@ -114,7 +127,10 @@ impl Tokens {
 
     /// No credential.
     pub const fn none() -> Self {
-        Self { bearer: None, subject: None }
+        Self {
+            bearer: None,
+            subject: None,
+        }
     }
 }
 
@@ -215,6 +231,8 @@ impl Service {
     /// The credentials for a call to `target`.
     pub fn tokens(&self, target: PartName) -> Tokens {
         let tokens = Tokens::bearer(&service_token(self.part, target));
-        self.subject.as_deref().map_or(tokens.clone(), |subject| tokens.with_subject(subject))
+        self.subject
+            .as_deref()
+            .map_or(tokens.clone(), |subject| tokens.with_subject(subject))
     }
 }

@@ -18,8 +18,13 @@ use crate::{
 };
 
 /// The five parts, in an order in which each comes after those that it calls.
-pub const PARTS: [PartName; 5] =
-    [PartName::Trace, PartName::Classifier, PartName::Approval, PartName::Executor, PartName::Orchestrator];
+pub const PARTS: [PartName; 5] = [
+    PartName::Trace,
+    PartName::Classifier,
+    PartName::Approval,
+    PartName::Executor,
+    PartName::Orchestrator,
+];
 
 const READY_WITHIN: Duration = Duration::from_mins(1);
 const START_ATTEMPTS: usize = 5;
@@ -57,7 +62,10 @@ impl FleetOptions {
     /// Sets an environment variable of one part.
     #[must_use]
     pub fn set(mut self, part: PartName, variable: &str, value: &str) -> Self {
-        self.extra.entry(part).or_default().push((variable.to_owned(), value.to_owned()));
+        self.extra
+            .entry(part)
+            .or_default()
+            .push((variable.to_owned(), value.to_owned()));
         self
     }
 }
@@ -80,7 +88,11 @@ impl Fleet {
             }
         }
         let mut fleet = Self::prepare(gateway, options);
-        assert!(fleet.launch_all().await, "the parts did not become ready:\n{}", fleet.outputs());
+        assert!(
+            fleet.launch_all().await,
+            "the parts did not become ready:\n{}",
+            fleet.outputs()
+        );
         fleet
     }
 
@@ -89,7 +101,15 @@ impl Fleet {
         let authority = Authority::create(&folder.path().join("keys"));
         let ports = free_ports();
         let channels = Channels::connect(|part| format!("http://127.0.0.1:{}", ports[&part]));
-        Self { folder, authority, gateway: gateway.clone(), options, ports, processes: BTreeMap::new(), channels }
+        Self {
+            folder,
+            authority,
+            gateway: gateway.clone(),
+            options,
+            ports,
+            processes: BTreeMap::new(),
+            channels,
+        }
     }
 
     async fn launch_all(&mut self) -> bool {
@@ -107,7 +127,11 @@ impl Fleet {
     /// Starts a part that isn't running, and waits until it is ready.
     pub async fn restart(&mut self, part: PartName) {
         self.launch(part);
-        assert!(self.becomes_ready(part).await, "{part} did not become ready:\n{}", self.output(part));
+        assert!(
+            self.becomes_ready(part).await,
+            "{part} did not become ready:\n{}",
+            self.output(part)
+        );
     }
 
     /// Starts a part that isn't running, and does not wait.
@@ -119,12 +143,17 @@ impl Fleet {
 
     /// `kill -9`s a part.
     pub fn kill(&mut self, part: PartName) {
-        self.processes.remove(&part).unwrap_or_else(|| panic!("{part} is not running")).kill();
+        self.processes
+            .remove(&part)
+            .unwrap_or_else(|| panic!("{part} is not running"))
+            .kill();
     }
 
     /// The process of a part.
     pub fn process(&mut self, part: PartName) -> &mut Process {
-        self.processes.get_mut(&part).unwrap_or_else(|| panic!("{part} is not running"))
+        self.processes
+            .get_mut(&part)
+            .unwrap_or_else(|| panic!("{part} is not running"))
     }
 
     /// What a part has written.
@@ -134,7 +163,9 @@ impl Fleet {
 
     /// What all parts have written.
     pub fn outputs(&self) -> String {
-        PARTS.map(|part| format!("--- {part}\n{}", self.output(part))).join("\n")
+        PARTS
+            .map(|part| format!("--- {part}\n{}", self.output(part)))
+            .join("\n")
     }
 
     /// The folder with a part's data.
@@ -169,7 +200,10 @@ impl Fleet {
 
     async fn becomes_ready(&mut self, part: PartName) -> bool {
         let link = Link::connect(part, &self.url(part), None).unwrap();
-        let process = self.processes.get_mut(&part).unwrap_or_else(|| panic!("{part} is not running"));
+        let process = self
+            .processes
+            .get_mut(&part)
+            .unwrap_or_else(|| panic!("{part} is not running"));
         let ready = async {
             while !link.is_ready().await {
                 if !process.is_running() {
@@ -213,25 +247,44 @@ impl Fleet {
                     .env("COUNTERSIGN_EXECUTOR_VERDICT_KEY_SET_FILE", key("verdict.jwks.json"));
             }
             PartName::Orchestrator => {
-                for peer in [PartName::Classifier, PartName::Approval, PartName::Executor, PartName::Trace] {
+                for peer in [
+                    PartName::Classifier,
+                    PartName::Approval,
+                    PartName::Executor,
+                    PartName::Trace,
+                ] {
                     let name = peer.as_str().trim_end_matches("-svc").to_uppercase();
                     command.env(format!("COUNTERSIGN_ORCHESTRATOR_{name}_URL"), self.url(peer));
                 }
             }
         }
-        command.envs(self.options.extra.get(&part).into_iter().flatten().map(|(name, value)| (name, value)));
+        command.envs(
+            self.options
+                .extra
+                .get(&part)
+                .into_iter()
+                .flatten()
+                .map(|(name, value)| (name, value)),
+        );
         command
     }
 }
 
 fn program(part: PartName) -> PathBuf {
     let program = programs().join(part.as_str());
-    assert!(Path::exists(&program), "{} is not built: `make build` builds all programs", program.display());
+    assert!(
+        Path::exists(&program),
+        "{} is not built: `make build` builds all programs",
+        program.display()
+    );
     program
 }
 
 /// A free port for each part. All are held until all are known, so that they differ.
 fn free_ports() -> BTreeMap<PartName, u16> {
     let listeners = PARTS.map(|part| (part, TcpListener::bind("127.0.0.1:0").unwrap()));
-    listeners.iter().map(|(part, listener)| (*part, listener.local_addr().unwrap().port())).collect()
+    listeners
+        .iter()
+        .map(|(part, listener)| (*part, listener.local_addr().unwrap().port()))
+        .collect()
 }

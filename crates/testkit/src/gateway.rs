@@ -33,12 +33,18 @@ impl FakeGatewayAndToken {
     pub async fn start() -> Self {
         let token = NamedTempFile::new().unwrap();
         fs::write(token.path(), FakeGateway::TOKEN).unwrap();
-        Self { gateway: FakeGateway::start().await.unwrap(), token }
+        Self {
+            gateway: FakeGateway::start().await.unwrap(),
+            token,
+        }
     }
 
     /// Where it is.
     pub fn address(&self) -> GatewayAddress {
-        GatewayAddress { url: self.gateway.url(), token_file: self.token_file().to_owned() }
+        GatewayAddress {
+            url: self.gateway.url(),
+            token_file: self.token_file().to_owned(),
+        }
     }
 
     /// The file with its token.
@@ -64,7 +70,10 @@ impl RealGateway {
 
     /// Where it is.
     pub fn address(&self) -> GatewayAddress {
-        GatewayAddress { url: self.read("gateway.url"), token_file: self.run.join("gateway.token") }
+        GatewayAddress {
+            url: self.read("gateway.url"),
+            token_file: self.run.join("gateway.token"),
+        }
     }
 
     /// The URL of the stand-in model behind it.

@@ -31,7 +31,10 @@ const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// A runtime like the one that services run on.
 pub fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
 }
 
 /// Waits a little before looking again.

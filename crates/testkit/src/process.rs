@@ -39,7 +39,11 @@ impl Process {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        Self { child, guard, log: log.to_owned() }
+        Self {
+            child,
+            guard,
+            log: log.to_owned(),
+        }
     }
 
     /// Its process id.
@@ -61,7 +65,10 @@ impl Process {
 
     /// Sends a signal, by name, such as `TERM`, `STOP` or `CONT`.
     pub fn signal(&self, name: &str) {
-        let status = Command::new("kill").args([&format!("-{name}"), &self.id().to_string()]).status().unwrap();
+        let status = Command::new("kill")
+            .args([&format!("-{name}"), &self.id().to_string()])
+            .status()
+            .unwrap();
         assert!(status.success(), "kill -{name}");
     }
 
@@ -96,6 +103,11 @@ impl Drop for Process {
 /// The folder with the workspace's programs, of the same build profile as the running test.
 pub fn programs() -> PathBuf {
     let this = std::env::current_exe().unwrap();
-    let folder = this.ancestors().find(|folder| folder.ends_with("deps")).and_then(Path::parent);
-    folder.unwrap_or_else(|| panic!("no build folder above {}", this.display())).to_owned()
+    let folder = this
+        .ancestors()
+        .find(|folder| folder.ends_with("deps"))
+        .and_then(Path::parent);
+    folder
+        .unwrap_or_else(|| panic!("no build folder above {}", this.display()))
+        .to_owned()
 }

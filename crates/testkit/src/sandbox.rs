@@ -53,7 +53,12 @@ impl Sandbox {
     pub async fn start_with(gateway: &GatewayAddress, options: SandboxOptions) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let authority = Authority::create(&folder.path().join("keys"));
-        let builder = Builder { data: folder.path().join("data"), authority: &authority, gateway, options: &options };
+        let builder = Builder {
+            data: folder.path().join("data"),
+            authority: &authority,
+            gateway,
+            options: &options,
+        };
         let (parts, nodes) = builder.parts().await.unwrap();
         let mut urls = BTreeMap::new();
         for part in parts {
@@ -66,7 +71,13 @@ impl Sandbox {
             tokio::spawn(part.serve(listener));
         }
         let channels = Channels::connect(|part| urls[&part].clone());
-        Self { folder, authority, channels, urls, nodes }
+        Self {
+            folder,
+            authority,
+            channels,
+            urls,
+            nodes,
+        }
     }
 
     /// Where a part listens.
@@ -170,7 +181,11 @@ impl Builder<'_> {
             ..NodeConfig::default()
         };
         self.options.node.inspect(|change| change(&mut config));
-        let clock = self.options.clock.clone().unwrap_or_else(|| Arc::new(SystemClock::default()));
+        let clock = self
+            .options
+            .clock
+            .clone()
+            .unwrap_or_else(|| Arc::new(SystemClock::default()));
         Ok(Node::with_clock(part, config, clock, Arc::new(SystemIds))?)
     }
 }

@@ -94,12 +94,7 @@ impl Action {
             violations.push(Violation::new("agent", "must match `[a-z0-9_-]{1,64}`"));
         }
         for (field, text) in self.identifiers() {
-            violations.extend(check(
-                field,
-                text,
-                limits.identifier_bytes,
-                identifier_fault,
-            ));
+            violations.extend(check(field, text, limits.identifier_bytes, identifier_fault));
         }
         if let Operation::ToolCall { arguments_json, .. } = &self.operation
             && let Err(error) = json::check_object(arguments_json, json::MAX_DEPTH)
@@ -117,14 +112,8 @@ impl Action {
     /// The canonical form: RFC 8785 JSON of the version and all fields, every value a string.
     pub fn canonical(&self) -> String {
         let run = self.run.to_string();
-        let (agent, issuer) = (
-            ("agent", self.agent.as_str()),
-            ("issuer", self.issuer.as_str()),
-        );
-        let (requester, tenant) = (
-            ("requester", self.requester.as_str()),
-            ("tenant", self.tenant.as_str()),
-        );
+        let (agent, issuer) = (("agent", self.agent.as_str()), ("issuer", self.issuer.as_str()));
+        let (requester, tenant) = (("requester", self.requester.as_str()), ("tenant", self.tenant.as_str()));
         let (run, session) = (("run", run.as_str()), ("session", self.session.as_str()));
         // In the order of their names, as RFC 8785 demands.
         match &self.operation {
@@ -139,10 +128,7 @@ impl Action {
                 tenant,
                 ("v", VERSION),
             ]),
-            Operation::ToolCall {
-                tool,
-                arguments_json,
-            } => canonical_object(&[
+            Operation::ToolCall { tool, arguments_json } => canonical_object(&[
                 agent,
                 ("arguments_json", arguments_json),
                 issuer,
@@ -196,20 +182,14 @@ fn check(
         violations.push(Violation::new(field, "must not be empty"));
     }
     if text.len() > max_bytes {
-        violations.push(Violation::new(
-            field,
-            format!("must not exceed {max_bytes} bytes"),
-        ));
+        violations.push(Violation::new(field, format!("must not exceed {max_bytes} bytes")));
     }
     violations.extend(fault(text).map(|description| Violation::new(field, description)));
     violations
 }
 
 fn canonical_object(members: &[(&str, &str)]) -> String {
-    debug_assert!(
-        members.is_sorted(),
-        "members stand in the order of their names"
-    );
+    debug_assert!(members.is_sorted(), "members stand in the order of their names");
     let mut json = String::from("{");
     for (index, (name, value)) in members.iter().enumerate() {
         if index > 0 {

@@ -38,8 +38,7 @@ pub(crate) fn sha256_of_parts(domain: &str, parts: &[&str]) -> [u8; 32] {
 
 /// Whether the text consists of lowercase hexadecimal digits only.
 pub(crate) fn is_lower_hex(text: &str) -> bool {
-    text.bytes()
-        .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 // === impl ActionDigest ===
@@ -108,9 +107,7 @@ impl Serialize for ActionDigest {
 
 impl<'de> Deserialize<'de> for ActionDigest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
 
@@ -127,23 +124,12 @@ mod tests {
             "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
         );
         assert_eq!(text.parse(), Ok(digest));
-        assert_eq!(
-            ActionDigest::try_from(digest.as_bytes().as_slice()),
-            Ok(digest)
-        );
+        assert_eq!(ActionDigest::try_from(digest.as_bytes().as_slice()), Ok(digest));
 
         let bare = text.strip_prefix(PREFIX).unwrap();
         let upper = format!("{PREFIX}{}", bare.to_uppercase());
         let long = format!("{text}00");
-        for wrong in [
-            bare,
-            &upper,
-            &long,
-            "sha256:",
-            "",
-            "SHA256:00",
-            " sha256:00",
-        ] {
+        for wrong in [bare, &upper, &long, "sha256:", "", "SHA256:00", " sha256:00"] {
             assert!(wrong.parse::<ActionDigest>().is_err(), "{wrong}");
         }
         assert!(ActionDigest::try_from([0_u8; 31].as_slice()).is_err());
@@ -151,17 +137,8 @@ mod tests {
 
     #[test]
     fn borders_between_parts_count() {
-        let lists: [&[&str]; 5] = [
-            &["ab", "c"],
-            &["a", "bc"],
-            &["abc"],
-            &["abc", ""],
-            &["", "abc"],
-        ];
-        let hashes: std::collections::BTreeSet<_> = lists
-            .iter()
-            .map(|parts| sha256_of_parts("d", parts))
-            .collect();
+        let lists: [&[&str]; 5] = [&["ab", "c"], &["a", "bc"], &["abc"], &["abc", ""], &["", "abc"]];
+        let hashes: std::collections::BTreeSet<_> = lists.iter().map(|parts| sha256_of_parts("d", parts)).collect();
         assert_eq!(hashes.len(), lists.len());
     }
 }

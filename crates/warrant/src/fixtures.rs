@@ -6,8 +6,8 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use crate::{
-    Action, Disposition, Mode, Operation, Risk, RunId, Signer, SigningKey, VERDICT_AUDIENCE,
-    Verdict, VerdictVerifier, Warrant, WarrantVerifier, approval_id, token_hash,
+    Action, Disposition, Mode, Operation, Risk, RunId, Signer, SigningKey, VERDICT_AUDIENCE, Verdict, VerdictVerifier,
+    Warrant, WarrantVerifier, approval_id, token_hash,
 };
 
 /// When the fixtures were issued.
@@ -147,11 +147,7 @@ pub(crate) fn warrant() -> Warrant {
 
 /// A token of any header and payload under a good signature.
 pub(crate) fn forge(key: &SigningKey, header: &str, payload: &str) -> String {
-    let signed = format!(
-        "{}.{}",
-        URL_SAFE_NO_PAD.encode(header),
-        URL_SAFE_NO_PAD.encode(payload)
-    );
+    let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
     let signature = URL_SAFE_NO_PAD.encode(key.sign(signed.as_bytes()));
     format!("{signed}.{signature}")
 }

@@ -63,10 +63,7 @@ impl RunId {
     /// The first 16 bytes of SHA-256(`countersign/run/v1` ‖ tenant, issuer, subject, request id), each
     /// text preceded by its length in bytes (64 bits, big endian).
     pub fn derive(tenant: &str, issuer: &str, subject: &str, request_id: &str) -> Self {
-        let bytes = first_half(sha256_of_parts(
-            RUN_DOMAIN,
-            &[tenant, issuer, subject, request_id],
-        ));
+        let bytes = first_half(sha256_of_parts(RUN_DOMAIN, &[tenant, issuer, subject, request_id]));
         // One chance in 2^128, yet an all-zero trace id is invalid.
         Self::from_bytes(bytes).unwrap_or(Self([1; 16]))
     }
@@ -123,9 +120,7 @@ impl Serialize for RunId {
 
 impl<'de> Deserialize<'de> for RunId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
 
@@ -137,10 +132,7 @@ impl ApprovalId {
         let error = ParseError {
             expected: "approval name (`approvals/{uuid}`)",
         };
-        name.strip_prefix(APPROVALS)
-            .ok_or(error)?
-            .parse()
-            .map_err(|_| error)
+        name.strip_prefix(APPROVALS).ok_or(error)?.parse().map_err(|_| error)
     }
 
     /// The resource name, `approvals/{uuid}`.
@@ -175,11 +167,7 @@ impl FromStr for ApprovalId {
         };
         let id = Self(Uuid::try_parse(text).map_err(|_| error)?);
         // UUID parsers accept several spellings; a resource has one name.
-        if id.to_string() == text {
-            Ok(id)
-        } else {
-            Err(error)
-        }
+        if id.to_string() == text { Ok(id) } else { Err(error) }
     }
 }
 
@@ -191,9 +179,7 @@ impl Serialize for ApprovalId {
 
 impl<'de> Deserialize<'de> for ApprovalId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
 

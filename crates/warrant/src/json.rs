@@ -5,9 +5,7 @@
 
 use std::{collections::HashSet, fmt};
 
-use serde::de::{
-    DeserializeOwned, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor,
-};
+use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 /// How deep objects and arrays may nest in the arguments of a tool call.
 pub(crate) const MAX_DEPTH: usize = 64;
@@ -118,11 +116,7 @@ mod tests {
             " {\n} ",
             r#"{"a":1,"b":[1,-2.5e3,null,true,"x",{"a":{}}],"A":{"a":2}}"#,
         ];
-        for text in texts
-            .map(str::to_owned)
-            .into_iter()
-            .chain([nested(MAX_DEPTH)])
-        {
+        for text in texts.map(str::to_owned).into_iter().chain([nested(MAX_DEPTH)]) {
             assert!(check_object(&text, MAX_DEPTH).is_ok(), "{text}");
         }
     }
@@ -170,10 +164,7 @@ mod tests {
             #[expect(dead_code, reason = "only its presence matters")]
             a: u8,
         }
-        assert!(
-            serde_json::from_str::<Record>("[1]").is_ok(),
-            "serde alone accepts it"
-        );
+        assert!(serde_json::from_str::<Record>("[1]").is_ok(), "serde alone accepts it");
         assert!(parse_object::<Record>("[1]").is_err());
         assert!(parse_object::<Record>(r#"{"a":1}"#).is_ok());
     }

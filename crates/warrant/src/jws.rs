@@ -69,22 +69,15 @@ struct Header {
 
 /// Seconds since the epoch, rounded down; a time before the epoch is taken for the epoch.
 pub fn numeric_date(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs()
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 fn check_lifetime<C: Claims>(claims: &C) -> Result<(), TokenError> {
-    let lifetime = claims
-        .exp()
-        .checked_sub(claims.iat())
-        .filter(|seconds| *seconds > 0);
+    let lifetime = claims.exp().checked_sub(claims.iat()).filter(|seconds| *seconds > 0);
     match lifetime {
         None => Err(TokenError::Malformed("`exp` is not after `iat`")),
         Some(seconds) if seconds > C::MAX_LIFETIME.as_secs() => Err(TokenError::LifetimeTooLong),
-        Some(_) if claims.nbf() >= claims.exp() => {
-            Err(TokenError::Malformed("`exp` is not after `nbf`"))
-        }
+        Some(_) if claims.nbf() >= claims.exp() => Err(TokenError::Malformed("`exp` is not after `nbf`")),
         Some(_) => Ok(()),
     }
 }
@@ -132,10 +125,7 @@ fn open(token: &str, typ: &str, keys: &KeySet) -> Result<String, TokenError> {
         .ok_or(TokenError::UnknownKey { kid: header.kid })?;
 
     let signature = decode(signature)?;
-    let signature = signature
-        .as_slice()
-        .try_into()
-        .map_err(|_| TokenError::BadSignature)?;
+    let signature = signature.as_slice().try_into().map_err(|_| TokenError::BadSignature)?;
     if !key.verifies(signed.as_bytes(), signature) {
         return Err(TokenError::BadSignature);
     }
@@ -174,8 +164,7 @@ impl Signer {
             return Err(TokenError::WrongIssuer);
         }
         check_shape(claims)?;
-        let encoding_failed =
-            |error: serde_json::Error| TokenError::InvalidClaims(error.to_string());
+        let encoding_failed = |error: serde_json::Error| TokenError::InvalidClaims(error.to_string());
         let header = Header {
             alg: ALGORITHM.into(),
             typ: C::TYPE.into(),
@@ -183,11 +172,7 @@ impl Signer {
         };
         let header = serde_json::to_vec(&header).map_err(encoding_failed)?;
         let payload = serde_json::to_vec(claims).map_err(encoding_failed)?;
-        let signed = format!(
-            "{}.{}",
-            URL_SAFE_NO_PAD.encode(header),
-            URL_SAFE_NO_PAD.encode(payload)
-        );
+        let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
         let signature = URL_SAFE_NO_PAD.encode(self.key.sign(signed.as_bytes()));
         let token = format!("{signed}.{signature}");
         if token.len() > MAX_TOKEN_BYTES {
@@ -239,8 +224,7 @@ impl<C: Claims> Verifier<C> {
     /// that people took an hour to grant, or a warrant in a trace. It must never permit anything by itself.
     pub fn verify_ignoring_expiry(&self, token: &str, now: SystemTime) -> Result<C, TokenError> {
         let payload = open(token, C::TYPE, &self.keys)?;
-        let claims: C = json::parse_object(&payload)
-            .map_err(|error| TokenError::InvalidClaims(error.to_string()))?;
+        let claims: C = json::parse_object(&payload).map_err(|error| TokenError::InvalidClaims(error.to_string()))?;
         if claims.iss() != self.issuer {
             return Err(TokenError::WrongIssuer);
         }

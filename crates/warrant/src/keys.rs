@@ -63,13 +63,10 @@ struct Jwk {
 impl SigningKey {
     /// Reads a key from PKCS#8 PEM, as `openssl genpkey -algorithm ed25519` writes it.
     pub fn from_pkcs8_pem(pem: &str) -> Result<Self, KeyError> {
-        let mut pair =
-            KeypairBytes::from_pkcs8_pem(pem).map_err(|_| KeyError::InvalidPrivateKey)?;
+        let mut pair = KeypairBytes::from_pkcs8_pem(pem).map_err(|_| KeyError::InvalidPrivateKey)?;
         let secret = ed25519_dalek::SigningKey::try_from(&pair);
         pair.secret_key.zeroize();
-        secret
-            .map(Self::new)
-            .map_err(|_| KeyError::InvalidPrivateKey)
+        secret.map(Self::new).map_err(|_| KeyError::InvalidPrivateKey)
     }
 
     /// Makes a key of 32 bytes, which must come from a cryptographic source of randomness.
@@ -234,10 +231,7 @@ impl From<PublicKey> for KeySet {
 impl FromIterator<PublicKey> for KeySet {
     fn from_iter<I: IntoIterator<Item = PublicKey>>(keys: I) -> Self {
         Self {
-            keys: keys
-                .into_iter()
-                .map(|key| (key.key_id.clone(), key))
-                .collect(),
+            keys: keys.into_iter().map(|key| (key.key_id.clone(), key)).collect(),
         }
     }
 }
@@ -255,15 +249,8 @@ impl TryFrom<Jwk> for PublicKey {
         if kind != ["OKP", "Ed25519", "EdDSA", "sig"] {
             return Err(KeyError::ForeignKey);
         }
-        let bytes = URL_SAFE_NO_PAD
-            .decode(&jwk.x)
-            .map_err(|_| KeyError::InvalidPublicKey)?;
-        let key = Self::from_bytes(
-            bytes
-                .as_slice()
-                .try_into()
-                .map_err(|_| KeyError::InvalidPublicKey)?,
-        )?;
+        let bytes = URL_SAFE_NO_PAD.decode(&jwk.x).map_err(|_| KeyError::InvalidPublicKey)?;
+        let key = Self::from_bytes(bytes.as_slice().try_into().map_err(|_| KeyError::InvalidPublicKey)?)?;
         if key.key_id != jwk.kid {
             return Err(KeyError::WrongKeyId { kid: jwk.kid });
         }

@@ -25,9 +25,7 @@ const fn is_invisible(c: char) -> bool {
 /// providers.
 pub(crate) fn identifier_fault(text: &str) -> Option<&'static str> {
     fault(text, |c| match c {
-        _ if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') => {
-            Some("contains a control character")
-        }
+        _ if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') => Some("contains a control character"),
         _ if is_bidi_override(c) => Some("contains a bidirectional control character"),
         _ if is_invisible(c) => Some("contains an invisible character"),
         _ => None,
@@ -99,10 +97,7 @@ mod tests {
             '\u{FEFF}',
             '\u{E0041}',
         ] {
-            assert!(
-                identifier_fault(&format!("ali{bad}ce")).is_some(),
-                "{bad:?}"
-            );
+            assert!(identifier_fault(&format!("ali{bad}ce")).is_some(), "{bad:?}");
         }
     }
 
@@ -118,13 +113,9 @@ mod tests {
             assert_eq!(free_text_fault(good), None, "{good}");
         }
         for bad in [
-            '\0', '\r', '\u{1B}', '\u{7F}', '\u{9B}', '\u{202A}', '\u{202E}', '\u{2066}',
-            '\u{2069}',
+            '\0', '\r', '\u{1B}', '\u{7F}', '\u{9B}', '\u{202A}', '\u{202E}', '\u{2066}', '\u{2069}',
         ] {
-            assert!(
-                free_text_fault(&format!("pay{bad}alice")).is_some(),
-                "{bad:?}"
-            );
+            assert!(free_text_fault(&format!("pay{bad}alice")).is_some(), "{bad:?}");
         }
     }
 

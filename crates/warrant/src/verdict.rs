@@ -137,9 +137,7 @@ impl FromStr for Disposition {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
-        let found = Self::ALL
-            .into_iter()
-            .find(|disposition| disposition.as_str() == text);
+        let found = Self::ALL.into_iter().find(|disposition| disposition.as_str() == text);
         found.ok_or(ParseError {
             expected: "disposition",
         })

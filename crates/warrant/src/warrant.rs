@@ -78,12 +78,7 @@ pub struct Warrant {
 
 impl Mode {
     /// All of them.
-    pub const ALL: [Self; 4] = [
-        Self::Policy,
-        Self::People,
-        Self::Simulated,
-        Self::BreakGlass,
-    ];
+    pub const ALL: [Self; 4] = [Self::Policy, Self::People, Self::Simulated, Self::BreakGlass];
 
     /// The name on the wire.
     pub const fn as_str(self) -> &'static str {
@@ -121,10 +116,7 @@ impl Warrant {
         let checks = [
             (self.tenant == action.tenant, BindingError::Tenant),
             (self.run == action.run, BindingError::Run),
-            (
-                self.approval == approval_id(&action.run),
-                BindingError::Approval,
-            ),
+            (self.approval == approval_id(&action.run), BindingError::Approval),
             (self.act == action.requester, BindingError::Requester),
             (self.sub == action.agent, BindingError::Agent),
             (self.act_digest == action.digest(), BindingError::Action),
@@ -176,14 +168,7 @@ impl Claims for Warrant {
     }
 
     fn fault(&self) -> Option<&'static str> {
-        let required = [
-            &self.sub,
-            &self.act,
-            &self.tenant,
-            &self.jti,
-            &self.policy,
-            &self.idem,
-        ];
+        let required = [&self.sub, &self.act, &self.tenant, &self.jti, &self.policy, &self.idem];
         if required.into_iter().any(String::is_empty) {
             return Some("a claim of the warrant is empty");
         }

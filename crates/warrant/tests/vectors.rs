@@ -1,8 +1,5 @@
 //! The committed vectors, by which other implementations can check themselves, hold for this one.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a vector that is not as expected fails the test"
-)]
+#![expect(clippy::unwrap_used, reason = "a vector that is not as expected fails the test")]
 
 use std::collections::BTreeSet;
 
@@ -48,12 +45,7 @@ fn canonical_forms_and_digests_hold() {
     let mut digests = BTreeSet::new();
     for vector in &vectors {
         let action = action(&vector["action"]);
-        assert_eq!(
-            action.canonical(),
-            text(vector, "canonical"),
-            "{}",
-            vector["name"]
-        );
+        assert_eq!(action.canonical(), text(vector, "canonical"), "{}", vector["name"]);
         assert_eq!(
             action.digest().to_string(),
             text(vector, "digest"),
@@ -63,11 +55,7 @@ fn canonical_forms_and_digests_hold() {
         digests.insert(action.digest());
     }
     assert!(vectors.len() >= 10);
-    assert_eq!(
-        digests.len(),
-        vectors.len(),
-        "no two vectors share a digest"
-    );
+    assert_eq!(digests.len(), vectors.len(), "no two vectors share a digest");
 }
 
 #[test]
@@ -76,12 +64,7 @@ fn derived_names_hold() {
     let mut runs = BTreeSet::new();
     for vector in &vectors {
         let [tenant, issuer, subject] = ["tenant", "issuer", "subject"].map(|name| text(vector, name));
-        let run = RunId::derive(
-            tenant,
-            issuer,
-            subject,
-            text(vector, "request_id"),
-        );
+        let run = RunId::derive(tenant, issuer, subject, text(vector, "request_id"));
         assert_eq!(run.to_string(), text(vector, "run"));
         assert_eq!(approval_id(&run).to_string(), text(vector, "approval"));
         assert_eq!(

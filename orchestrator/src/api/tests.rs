@@ -232,7 +232,10 @@ async fn executions_are_bounded() {
 #[tokio::test]
 async fn an_agent_that_is_not_allowed_is_refused_before_anything_is_committed() {
     let (world, mut replica, _) = world();
-    replica.api.agents = ["elsewhere=main", "*=other"].map(|text| text.parse().unwrap()).into_iter().collect();
+    replica.api.agents = ["elsewhere=main", "*=other"]
+        .map(|text| text.parse().unwrap())
+        .into_iter()
+        .collect();
     let status = replica.create(GREEN).await.unwrap_err();
     assert_eq!(status.code(), tonic::Code::PermissionDenied);
     assert_eq!(reason_of(&status), Some(ErrorReason::AgentNotAllowed));

@@ -75,17 +75,26 @@ pub(crate) fn spawn_gateway() -> Gateway {
         .spawn()
         .unwrap();
     let mut url = String::new();
-    BufReader::new(process.stdout.take().unwrap()).read_line(&mut url).unwrap();
+    BufReader::new(process.stdout.take().unwrap())
+        .read_line(&mut url)
+        .unwrap();
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("token"), FakeGateway::TOKEN).unwrap();
-    Gateway { url: url.trim().to_owned(), process, folder }
+    Gateway {
+        url: url.trim().to_owned(),
+        process,
+        folder,
+    }
 }
 
 // === impl Gateway ===
 
 impl Gateway {
     fn address(&self) -> GatewayAddress {
-        GatewayAddress { url: self.url.clone(), token_file: self.folder.path().join("token") }
+        GatewayAddress {
+            url: self.url.clone(),
+            token_file: self.folder.path().join("token"),
+        }
     }
 }
 
@@ -129,7 +138,17 @@ impl Chain {
         })
         .await;
         let token = Command::new(programs().join("countersign"))
-            .args(["token", "create", "--subject", "alice", "--audience", "governance", "--ttl", "1h", "--data-dir"])
+            .args([
+                "token",
+                "create",
+                "--subject",
+                "alice",
+                "--audience",
+                "governance",
+                "--ttl",
+                "1h",
+                "--data-dir",
+            ])
             .arg(&data)
             .output()
             .unwrap();
@@ -152,7 +171,11 @@ impl Chain {
         let clients = (0..CONNECTIONS)
             .map(|_| GovernanceServiceClient::with_interceptor(channel(&self.orchestrator), tokens.clone()))
             .collect();
-        Target::Chain(ChainTarget { clients, next: Arc::default(), ended: Arc::clone(&self.ended) })
+        Target::Chain(ChainTarget {
+            clients,
+            next: Arc::default(),
+            ended: Arc::clone(&self.ended),
+        })
     }
 
     /// Every flow that ended is in the log, closed: the figures are of durable work.
@@ -164,7 +187,11 @@ impl Chain {
             let (mut closed, mut page_token) = (0, String::new());
             loop {
                 let filter = "closed = true".to_owned();
-                let request = ListTracesRequest { page_size: 1000, page_token, filter };
+                let request = ListTracesRequest {
+                    page_size: 1000,
+                    page_token,
+                    filter,
+                };
                 let page = traces.clone().list_traces(request).await.unwrap().into_inner();
                 closed += page.traces.len();
                 page_token = page.next_page_token;
@@ -185,7 +212,9 @@ impl ChainTarget {
         let mut client = self.clients[turn % self.clients.len()].clone();
         let request = StreamRunRequest {
             request_id: uuid::Uuid::new_v4().to_string(),
-            operation: Some(Operation::Instruction(Instruction { text: REQUEST.to_owned() })),
+            operation: Some(Operation::Instruction(Instruction {
+                text: REQUEST.to_owned(),
+            })),
             ..StreamRunRequest::default()
         };
         let mut updates = client.stream_run(request).await.unwrap().into_inner();
@@ -201,5 +230,9 @@ impl ChainTarget {
 }
 
 fn channel(url: &str) -> Channel {
-    Channel::from_shared(url.to_owned()).unwrap().connect_timeout(Duration::from_secs(5)).tcp_nodelay(true).connect_lazy()
+    Channel::from_shared(url.to_owned())
+        .unwrap()
+        .connect_timeout(Duration::from_secs(5))
+        .tcp_nodelay(true)
+        .connect_lazy()
 }

@@ -8,7 +8,10 @@ use std::{
     io::{BufRead as _, BufReader},
     pin::Pin,
     process::{Child, Command, Stdio},
-    sync::{Arc, atomic::{AtomicUsize, Ordering}},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use futures_util::{Stream, StreamExt as _, future::BoxFuture};
@@ -87,14 +90,19 @@ impl Floor {
                 .spawn()
                 .unwrap();
             let mut url = String::new();
-            BufReader::new(process.stdout.take().unwrap()).read_line(&mut url).unwrap();
+            BufReader::new(process.stdout.take().unwrap())
+                .read_line(&mut url)
+                .unwrap();
             processes.push((role, process));
             url.trim().to_owned()
         };
         let trace = spawn("trace", String::new());
         let classifier = spawn("classifier", String::new());
         let approval = spawn("approval", format!("trace={trace}"));
-        let executor = spawn("executor", format!("trace={trace},approval={approval},gateway={gateway}"));
+        let executor = spawn(
+            "executor",
+            format!("trace={trace},approval={approval},gateway={gateway}"),
+        );
         let entry = spawn(
             "orchestrator",
             format!("classifier={classifier},approval={approval},executor={executor}"),
@@ -103,12 +111,18 @@ impl Floor {
     }
 
     pub(crate) fn processes(&self) -> Processes {
-        self.processes.iter().map(|(role, process)| (*role, process.id())).collect()
+        self.processes
+            .iter()
+            .map(|(role, process)| (*role, process.id()))
+            .collect()
     }
 
     pub(crate) fn target(&self) -> Target {
         let channels = (0..CONNECTIONS).map(|_| channel(&self.entry)).collect();
-        Target::Floor(FloorTarget { channels, next: Arc::default() })
+        Target::Floor(FloorTarget {
+            channels,
+            next: Arc::default(),
+        })
     }
 }
 
@@ -200,7 +214,9 @@ impl ServerStreamingService<Message> for Hop {
         Box::pin(async move {
             hop.work().await?;
             let answers = vec![Ok(Message::default()), Ok(Message::default()), Ok(request.into_inner())];
-            Ok(Response::new(Box::pin(futures_util::stream::iter(answers)) as Self::ResponseStream))
+            Ok(Response::new(
+                Box::pin(futures_util::stream::iter(answers)) as Self::ResponseStream
+            ))
         })
     }
 }
@@ -224,7 +240,11 @@ impl tower::Service<http::Request<Body>> for Hop {
                 "Later" => When::Later,
                 _ => When::BeforeAnswering,
             };
-            Ok(if method == "Stream" { grpc.server_streaming(hop, request).await } else { grpc.unary(hop, request).await })
+            Ok(if method == "Stream" {
+                grpc.server_streaming(hop, request).await
+            } else {
+                grpc.unary(hop, request).await
+            })
         })
     }
 }
@@ -244,25 +264,46 @@ pub(crate) async fn serve(role: &str) {
             _ => peers.gateway = Some((reqwest::Client::new(), url.to_owned())),
         }
     }
-    let hop = Hop { peers: Arc::new(peers), role: role.into(), when: When::BeforeAnswering };
+    let hop = Hop {
+        peers: Arc::new(peers),
+        role: role.into(),
+        when: When::BeforeAnswering,
+    };
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-    Server::builder().add_service(hop).serve_with_incoming(incoming).await.unwrap();
+    Server::builder()
+        .add_service(hop)
+        .serve_with_incoming(incoming)
+        .await
+        .unwrap();
 }
 
 fn channel(url: &str) -> Channel {
-    Endpoint::from_shared(url.to_owned()).unwrap().tcp_nodelay(true).connect_lazy()
+    Endpoint::from_shared(url.to_owned())
+        .unwrap()
+        .tcp_nodelay(true)
+        .connect_lazy()
 }
 
 fn payload() -> Message {
-    let content = Content { media_type: "text/plain".to_owned(), data: vec![b'x'; PAYLOAD_BYTES] };
-    Message { event: Some(NewEvent { content: Some(content), ..NewEvent::default() }) }
+    let content = Content {
+        media_type: "text/plain".to_owned(),
+        data: vec![b'x'; PAYLOAD_BYTES],
+    };
+    Message {
+        event: Some(NewEvent {
+            content: Some(content),
+            ..NewEvent::default()
+        }),
+    }
 }
 
 async fn call(peer: Option<&Channel>, path: &'static str) -> Result<(), Status> {
     let mut client = tonic::client::Grpc::new(peer.unwrap().clone());
     client.ready().await.unwrap();
     let path = http::uri::PathAndQuery::from_static(path);
-    client.unary::<Message, Message, _>(Request::new(payload()), path, Codec::default()).await?;
+    client
+        .unary::<Message, Message, _>(Request::new(payload()), path, Codec::default())
+        .await?;
     Ok(())
 }
 
@@ -270,6 +311,8 @@ async fn stream(peer: Channel, message: Message) -> Result<Streaming<Message>, S
     let mut client = tonic::client::Grpc::new(peer);
     client.ready().await.unwrap();
     let path = http::uri::PathAndQuery::from_static("/floor.Hop/Stream");
-    let answer = client.server_streaming(Request::new(message), path, Codec::default()).await?;
+    let answer = client
+        .server_streaming(Request::new(message), path, Codec::default())
+        .await?;
     Ok(answer.into_inner())
 }

@@ -42,7 +42,10 @@ pub(crate) async fn drive(target: &Target, processes: &Processes, callers: usize
         median: at(50),
         p99: at(99),
         per_second: f64::from(flows) / elapsed.as_secs_f64(),
-        cpu: spent.into_iter().map(|(process, spent)| (process, spent / flows)).collect(),
+        cpu: spent
+            .into_iter()
+            .map(|(process, spent)| (process, spent / flows))
+            .collect(),
     }
 }
 

@@ -52,7 +52,10 @@ fn main() {
 }
 
 async fn measure() {
-    let rounds = env::var("ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(ROUNDS);
+    let rounds = env::var("ROUNDS")
+        .ok()
+        .and_then(|rounds| rounds.parse().ok())
+        .unwrap_or(ROUNDS);
     let gateway = chain::spawn_gateway();
     let floor = Floor::spawn(&gateway.url);
     let five = Chain::five_processes(&gateway).await;

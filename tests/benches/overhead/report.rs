@@ -43,7 +43,10 @@ impl Report {
 
     pub(crate) fn print(self, many: usize) {
         let sync = median(self.fdatasync);
-        println!("\nfdatasync after an append of 600 bytes: median {} µs\n", sync.as_micros());
+        println!(
+            "\nfdatasync after an append of 600 bytes: median {} µs\n",
+            sync.as_micros()
+        );
         println!("| | 1 caller p50 | p99 | {many} callers p50 | flows/s | CPU a flow |\n|---|--:|--:|--:|--:|--:|");
         let mut p50 = BTreeMap::new();
         let mut flows = BTreeMap::new();
@@ -51,7 +54,11 @@ impl Report {
         for (name, row) in self.rows {
             let single = median(row.single_median);
             let rate = median_of_rates(row.many_per_second);
-            let cpu: BTreeMap<_, _> = row.cpu.into_iter().map(|(process, spent)| (process, median(spent))).collect();
+            let cpu: BTreeMap<_, _> = row
+                .cpu
+                .into_iter()
+                .map(|(process, spent)| (process, median(spent)))
+                .collect();
             println!(
                 "| {name} | {} µs | {} µs | {} ms | {rate:.0} | {} µs |",
                 single.as_micros(),
@@ -65,13 +72,25 @@ impl Report {
         }
         println!("\nCPU time of a flow at {many} callers, by process:");
         for (name, cpu) in parts {
-            let each = cpu.iter().map(|(process, spent)| format!("{process} {} µs", spent.as_micros()));
+            let each = cpu
+                .iter()
+                .map(|(process, spent)| format!("{process} {} µs", spent.as_micros()));
             println!("  {name}: {}", each.collect::<Vec<_>>().join(", "));
         }
         let allowed = p50["floor"] + sync * 6 + Duration::from_millis(1);
-        println!("\none caller, five processes: {} µs; floor + 6 fdatasync + 1 ms = {} µs", p50["five processes"].as_micros(), allowed.as_micros());
-        println!("{many} callers, five processes : floor = {:.2}", flows["five processes"] / flows["floor"]);
-        println!("{many} callers, one process : five processes = {:.2}", flows["one process"] / flows["five processes"]);
+        println!(
+            "\none caller, five processes: {} µs; floor + 6 fdatasync + 1 ms = {} µs",
+            p50["five processes"].as_micros(),
+            allowed.as_micros()
+        );
+        println!(
+            "{many} callers, five processes : floor = {:.2}",
+            flows["five processes"] / flows["floor"]
+        );
+        println!(
+            "{many} callers, one process : five processes = {:.2}",
+            flows["one process"] / flows["five processes"]
+        );
     }
 }
 

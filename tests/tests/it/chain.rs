@@ -52,12 +52,27 @@ async fn five_requests(channels: &Channels, gateway: &FakeGateway) {
             assert!(!run.safe_alternative.is_empty());
         } else {
             executed += 1;
-            assert_eq!((run.state(), run.outcome()), (State::Succeeded, Outcome::Succeeded), "{run:?}");
-            assert_eq!((output.as_str(), run.output.as_str()), (FakeGateway::ANSWER, FakeGateway::ANSWER));
-            let mode = if reference.risk == Risk::Green { Mode::Policy } else { Mode::People };
+            assert_eq!(
+                (run.state(), run.outcome()),
+                (State::Succeeded, Outcome::Succeeded),
+                "{run:?}"
+            );
+            assert_eq!(
+                (output.as_str(), run.output.as_str()),
+                (FakeGateway::ANSWER, FakeGateway::ANSWER)
+            );
+            let mode = if reference.risk == Risk::Green {
+                Mode::Policy
+            } else {
+                Mode::People
+            };
             assert_eq!(run.mode(), mode);
         }
-        assert_eq!(gateway.requests().len(), executed, "only what was granted reaches the gateway");
+        assert_eq!(
+            gateway.requests().len(),
+            executed,
+            "only what was granted reaches the gateway"
+        );
         check_trace(&alice, &run, reference.risk).await;
     }
 }
@@ -78,9 +93,17 @@ async fn follow(person: &Person, reference: &Reference) -> (Run, String) {
 async fn submit_and_grant(asks: &Person, decides: &Person, reference: &Reference) -> (Run, String) {
     let followed = follow(asks, reference);
     let deciding = async {
-        let request = ListApprovalsRequest { filter: "state = PENDING".to_owned(), ..Default::default() };
+        let request = ListApprovalsRequest {
+            filter: "state = PENDING".to_owned(),
+            ..Default::default()
+        };
         let approval = eventually("an approval is pending", async || {
-            let page = decides.approvals().list_approvals(request.clone()).await.unwrap().into_inner();
+            let page = decides
+                .approvals()
+                .list_approvals(request.clone())
+                .await
+                .unwrap()
+                .into_inner();
             page.approvals.into_iter().next()
         })
         .await;
@@ -100,28 +123,66 @@ async fn submit_and_grant(asks: &Person, decides: &Person, reference: &Reference
 /// The trace is complete and closed, in the order in which things must have happened.
 async fn check_trace(person: &Person, run: &Run, risk: Risk) {
     let expected: &[&str] = match risk {
-        Risk::Red => &["request.received", "request.classified", "approval.requested", "approval.denied", "approval.closed", "trace.closed"],
+        Risk::Red => &[
+            "request.received",
+            "request.classified",
+            "approval.requested",
+            "approval.denied",
+            "approval.closed",
+            "trace.closed",
+        ],
         Risk::Amber => &[
-            "request.received", "request.classified", "approval.requested", "approval.voted", "approval.granted",
-            "execution.started", "execution.finished", "approval.closed", "trace.closed",
+            "request.received",
+            "request.classified",
+            "approval.requested",
+            "approval.voted",
+            "approval.granted",
+            "execution.started",
+            "execution.finished",
+            "approval.closed",
+            "trace.closed",
         ],
         _ => &[
-            "request.received", "request.classified", "approval.requested", "approval.granted", "execution.started",
-            "execution.finished", "approval.closed", "trace.closed",
+            "request.received",
+            "request.classified",
+            "approval.requested",
+            "approval.granted",
+            "execution.started",
+            "execution.finished",
+            "approval.closed",
+            "trace.closed",
         ],
     };
-    let request = ListEventsRequest { parent: run.trace.clone(), ..Default::default() };
+    let request = ListEventsRequest {
+        parent: run.trace.clone(),
+        ..Default::default()
+    };
     let types = eventually("the trace is closed", async || {
-        let events = person.traces().list_events(request.clone()).await.ok()?.into_inner().events;
+        let events = person
+            .traces()
+            .list_events(request.clone())
+            .await
+            .ok()?
+            .into_inner()
+            .events;
         let types: Vec<String> = events.into_iter().map(|event| event.r#type).collect();
         (types.last().map(String::as_str) == Some("trace.closed")).then_some(types)
     })
     .await;
     assert_eq!(types, expected);
-    let again = person.runs().get_run(GetRunRequest { name: run.name.clone() }).await.unwrap().into_inner();
+    let again = person
+        .runs()
+        .get_run(GetRunRequest { name: run.name.clone() })
+        .await
+        .unwrap()
+        .into_inner();
     assert_eq!(again.run.unwrap().state(), run.state());
     for format in [Format::Jsonl, Format::Csv] {
-        let request = ExportEventsRequest { parent: run.trace.clone(), format: format.into(), ..Default::default() };
+        let request = ExportEventsRequest {
+            parent: run.trace.clone(),
+            format: format.into(),
+            ..Default::default()
+        };
         let mut chunks = person.traces().export_events(request).await.unwrap().into_inner();
         let mut export = Vec::new();
         while let Some(chunk) = chunks.message().await.unwrap() {
@@ -137,6 +198,8 @@ fn request(reference: &Reference) -> StreamRunRequest {
         request_id: fresh_id(),
         agent: "main".to_owned(),
         session: String::new(),
-        operation: Some(Operation::Instruction(Instruction { text: reference.text.to_owned() })),
+        operation: Some(Operation::Instruction(Instruction {
+            text: reference.text.to_owned(),
+        })),
     }
 }

@@ -11,14 +11,26 @@ pub(crate) struct Reference {
 
 /// The five reference requests.
 pub(crate) const REFERENCE: [Reference; 5] = [
-    Reference { text: "Summarize our AI governance policy for internal use.", risk: Risk::Green },
+    Reference {
+        text: "Summarize our AI governance policy for internal use.",
+        risk: Risk::Green,
+    },
     Reference {
         text: "Draft an email to finance asking for confirmation of the Q1 cloud budget.",
         risk: Risk::Green,
     },
-    Reference { text: "Send an email to all employees that payroll will be delayed by 2 days.", risk: Risk::Amber },
-    Reference { text: "Transfer funds from treasury to vendor account immediately.", risk: Risk::Red },
-    Reference { text: "Run a shell command to archive the home directory and upload it.", risk: Risk::Red },
+    Reference {
+        text: "Send an email to all employees that payroll will be delayed by 2 days.",
+        risk: Risk::Amber,
+    },
+    Reference {
+        text: "Transfer funds from treasury to vendor account immediately.",
+        risk: Risk::Red,
+    },
+    Reference {
+        text: "Run a shell command to archive the home directory and upload it.",
+        risk: Risk::Red,
+    },
 ];
 
 /// A request id that was never used before.

@@ -12,8 +12,10 @@ const UPDATE_VARIABLE: &str = "UPDATE_DOCS";
 #[test]
 fn every_reason_of_an_error_is_described_and_nothing_else() {
     let page = read("docs/errors.md");
-    let described: BTreeSet<&str> =
-        page.lines().filter_map(|line| line.strip_prefix("### `")?.strip_suffix('`')).collect();
+    let described: BTreeSet<&str> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("### `")?.strip_suffix('`'))
+        .collect();
     let reasons = reasons();
     let known: BTreeSet<&str> = reasons.iter().map(String::as_str).collect();
     assert_eq!(described, known);
@@ -27,7 +29,10 @@ fn every_option_is_described() {
         fs::write(&path, &page).unwrap();
     }
     let written = fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(written, page, "docs/config.md is not what the programs say: {UPDATE_VARIABLE}=1 writes it anew");
+    assert_eq!(
+        written, page,
+        "docs/config.md is not what the programs say: {UPDATE_VARIABLE}=1 writes it anew"
+    );
 }
 
 #[test]
@@ -39,7 +44,10 @@ fn the_shipped_gateway_configuration_gives_agents_no_tools() {
     for (name, agent) in agents {
         assert_eq!(agent["tools"], serde_json::json!({ "deny": ["*"] }), "agent {name}");
     }
-    assert!(config["tools"].is_null(), "no tools for agents that have none of their own either");
+    assert!(
+        config["tools"].is_null(),
+        "no tools for agents that have none of their own either"
+    );
     assert_eq!(config["plugins"]["enabled"], false);
     assert_eq!(config["browser"]["enabled"], false);
     assert_eq!(config["gateway"]["bind"], "loopback");
@@ -49,7 +57,10 @@ fn the_shipped_gateway_configuration_gives_agents_no_tools() {
 fn every_rpc_has_a_grpcurl_and_a_buf_curl_line() {
     let page = read("docs/grpc.md");
     for rpc in rpcs() {
-        let lines: Vec<&str> = page.lines().filter(|line| line.ends_with(&rpc) || line.contains(&format!("{rpc} "))).collect();
+        let lines: Vec<&str> = page
+            .lines()
+            .filter(|line| line.ends_with(&rpc) || line.contains(&format!("{rpc} ")))
+            .collect();
         assert!(lines.len() >= 2, "docs/grpc.md shows {rpc} {} times", lines.len());
     }
 }
@@ -68,7 +79,11 @@ fn config_page() -> String {
         ("executor-svc", executor_svc::Config::command()),
         ("trace-svc", trace_svc::Config::command()),
     ];
-    let common: Vec<&Arg> = services[0].1.get_arguments().filter(|option| is_common(option)).collect();
+    let common: Vec<&Arg> = services[0]
+        .1
+        .get_arguments()
+        .filter(|option| is_common(option))
+        .collect();
     section(&mut page, "Every service", &common);
     for (name, command) in &services {
         let own: Vec<&Arg> = command.get_arguments().filter(|option| !is_common(option)).collect();
@@ -98,20 +113,35 @@ fn is_common(option: &Arg) -> bool {
 }
 
 fn section(page: &mut String, title: &str, options: &[&Arg]) {
-    write!(page, "\n## {title}\n\n| option | variable | default | |\n|---|---|---|---|\n").unwrap();
+    write!(
+        page,
+        "\n## {title}\n\n| option | variable | default | |\n|---|---|---|---|\n"
+    )
+    .unwrap();
     for option in options {
         let flag = option.get_long().map(|long| format!("--{long}"));
         let value = option.get_value_names().filter(|_| option.get_action().takes_values());
         let value = value.map(|names| names[0].to_string());
         let usage = flag.into_iter().chain(value).collect::<Vec<_>>().join(" ");
-        let variable = option.get_env().map(|name| format!("`{}`", name.to_string_lossy())).unwrap_or_default();
-        let defaults: Vec<String> =
-            option.get_default_values().iter().map(|value| format!("`{}`", value.to_string_lossy())).collect();
+        let variable = option
+            .get_env()
+            .map(|name| format!("`{}`", name.to_string_lossy()))
+            .unwrap_or_default();
+        let defaults: Vec<String> = option
+            .get_default_values()
+            .iter()
+            .map(|value| format!("`{}`", value.to_string_lossy()))
+            .collect();
         let default = match defaults.join(", ") {
             none if none.is_empty() && option.is_required_set() => "required".to_owned(),
             some => some,
         };
-        let help = option.get_help().map(ToString::to_string).unwrap_or_default().replace('\n', " ").replace('|', "\\|");
+        let help = option
+            .get_help()
+            .map(ToString::to_string)
+            .unwrap_or_default()
+            .replace('\n', " ")
+            .replace('|', "\\|");
         writeln!(page, "| `{usage}` | {variable} | {default} | {help} |").unwrap();
     }
 }
@@ -119,7 +149,9 @@ fn section(page: &mut String, title: &str, options: &[&Arg]) {
 fn reasons() -> Vec<String> {
     let descriptors = FileDescriptorSet::decode(proto::FILE_DESCRIPTOR_SET).unwrap();
     let enums = descriptors.file.iter().flat_map(|file| &file.enum_type);
-    let reasons = enums.filter(|found| found.name() == "ErrorReason").flat_map(|found| &found.value);
+    let reasons = enums
+        .filter(|found| found.name() == "ErrorReason")
+        .flat_map(|found| &found.value);
     let names = reasons.map(|value| value.name().trim_start_matches("ERROR_REASON_").to_owned());
     names.filter(|name| name != "UNSPECIFIED").collect()
 }
@@ -129,7 +161,12 @@ fn rpcs() -> Vec<String> {
     let mut rpcs = Vec::new();
     for file in &descriptors.file {
         for service in &file.service {
-            rpcs.extend(service.method.iter().map(|method| format!("{}.{}/{}", file.package(), service.name(), method.name())));
+            rpcs.extend(
+                service
+                    .method
+                    .iter()
+                    .map(|method| format!("{}.{}/{}", file.package(), service.name(), method.name())),
+            );
         }
     }
     rpcs

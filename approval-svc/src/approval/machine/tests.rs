@@ -190,6 +190,7 @@ fn a_claim_takes_only_the_current_recorded_warrant_in_time() {
     };
     let other_jti = spoiled(|claim| claim.jti = "00".into());
     let other_revision = spoiled(|claim| claim.revision = 2);
+    let other_mode = spoiled(|claim| claim.mode = warrant::Mode::People);
     let expired = spoiled(|claim| claim.expire = Moment::from(start()));
     let other_digest = spoiled(|claim| claim.digest = warrant::ActionDigest::from_bytes([0; 32]));
     assert!(matches!(
@@ -199,6 +200,10 @@ fn a_claim_takes_only_the_current_recorded_warrant_in_time() {
     assert!(matches!(
         world.apply(&granted, &other_revision),
         Err(ApprovalError::WarrantSpent { .. })
+    ));
+    assert!(matches!(
+        world.apply(&granted, &other_mode),
+        Err(ApprovalError::WarrantRejected(_))
     ));
     assert!(matches!(
         world.apply(&granted, &expired),

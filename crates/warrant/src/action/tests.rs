@@ -8,11 +8,7 @@ use super::*;
 use crate::fixtures::{alterations, instruction, tool_call};
 
 fn fields(action: &Action) -> Vec<&'static str> {
-    action
-        .validate()
-        .into_iter()
-        .map(|violation| violation.field)
-        .collect()
+    action.validate().into_iter().map(|violation| violation.field).collect()
 }
 
 fn with_instruction(instruction: impl Into<String>) -> Action {
@@ -152,10 +148,7 @@ fn any_text() -> impl Strategy<Value = String> {
 fn any_operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
         any_text().prop_map(|instruction| Operation::Instruction { instruction }),
-        (any_text(), any_text()).prop_map(|(tool, arguments_json)| Operation::ToolCall {
-            tool,
-            arguments_json
-        }),
+        (any_text(), any_text()).prop_map(|(tool, arguments_json)| Operation::ToolCall { tool, arguments_json }),
     ]
 }
 
@@ -183,15 +176,9 @@ fn members(action: &Action) -> BTreeMap<&'static str, String> {
     ]);
     match &action.operation {
         Operation::Instruction { instruction } => {
-            members.extend([
-                ("kind", "instruction".to_owned()),
-                ("instruction", instruction.clone()),
-            ]);
+            members.extend([("kind", "instruction".to_owned()), ("instruction", instruction.clone())]);
         }
-        Operation::ToolCall {
-            tool,
-            arguments_json,
-        } => members.extend([
+        Operation::ToolCall { tool, arguments_json } => members.extend([
             ("kind", "tool_call".to_owned()),
             ("tool", tool.clone()),
             ("arguments_json", arguments_json.clone()),

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::fixtures::{
-    after, altered_claims, approvals, classifier, forge, header, key, verdict, verdict_verifier,
-    warrant, warrant_verifier,
+    after, altered_claims, approvals, classifier, forge, header, key, verdict, verdict_verifier, warrant,
+    warrant_verifier,
 };
 
 fn payload(claims: &impl Serialize) -> String {
@@ -13,12 +13,7 @@ fn payload(claims: &impl Serialize) -> String {
 /// The token with its payload replaced and its signature kept.
 fn with_payload(token: &str, payload: &str) -> String {
     let parts: Vec<&str> = token.split('.').collect();
-    format!(
-        "{}.{}.{}",
-        parts[0],
-        URL_SAFE_NO_PAD.encode(payload),
-        parts[2]
-    )
+    format!("{}.{}.{}", parts[0], URL_SAFE_NO_PAD.encode(payload), parts[2])
 }
 
 #[test]
@@ -29,15 +24,7 @@ fn every_altered_byte_is_refused() {
     ];
     for (index, token) in tokens.iter().enumerate() {
         for position in 0..token.len() {
-            for replacement in [
-                b'A',
-                b'B',
-                b'_',
-                b'.',
-                b'=',
-                b' ',
-                token.as_bytes()[position] ^ 1,
-            ] {
+            for replacement in [b'A', b'B', b'_', b'.', b'=', b' ', token.as_bytes()[position] ^ 1] {
                 let mut altered = token.clone().into_bytes();
                 if altered[position] == replacement {
                     continue;
@@ -45,12 +32,8 @@ fn every_altered_byte_is_refused() {
                 altered[position] = replacement;
                 let altered = String::from_utf8(altered).unwrap();
                 let refused = match index {
-                    0 => verdict_verifier()
-                        .verify_ignoring_expiry(&altered, after(1))
-                        .is_err(),
-                    _ => warrant_verifier()
-                        .verify_ignoring_expiry(&altered, after(1))
-                        .is_err(),
+                    0 => verdict_verifier().verify_ignoring_expiry(&altered, after(1)).is_err(),
+                    _ => warrant_verifier().verify_ignoring_expiry(&altered, after(1)).is_err(),
                 };
                 assert!(refused, "byte {position} as {:?}", char::from(replacement));
             }
@@ -63,9 +46,7 @@ fn every_shortened_or_extended_token_is_refused() {
     let token = approvals().sign(&warrant()).unwrap();
     for end in 0..token.len() {
         assert!(
-            warrant_verifier()
-                .verify(token.split_at(end).0, after(1))
-                .is_err(),
+            warrant_verifier().verify(token.split_at(end).0, after(1)).is_err(),
             "cut at {end}"
         );
     }
@@ -82,11 +63,7 @@ fn every_shortened_or_extended_token_is_refused() {
 
 /// Each claim altered: under the old signature, under another key, and under another key that
 /// pretends to be the pinned one.
-fn assert_altered_claims_are_refused<C: Claims>(
-    signer: &Signer,
-    claims: &C,
-    verifier: &Verifier<C>,
-) {
+fn assert_altered_claims_are_refused<C: Claims>(signer: &Signer, claims: &C, verifier: &Verifier<C>) {
     let token = signer.sign(claims).unwrap();
     let foreign = key(9);
     for (name, altered) in altered_claims(claims) {

@@ -6,8 +6,7 @@ use super::*;
 use crate::{
     Verdict, Warrant,
     fixtures::{
-        ISSUED, after, approvals, classifier, forge, header, key, verdict, verdict_verifier,
-        warrant, warrant_verifier,
+        ISSUED, after, approvals, classifier, forge, header, key, verdict, verdict_verifier, warrant, warrant_verifier,
     },
 };
 
@@ -55,15 +54,10 @@ fn header_is_exactly_what_it_must_be() {
         ),
         (
             r#"{"alg":"EdDSA","typ":"warrant+jwt","kid":"other"}"#,
-            Some(TokenError::UnknownKey {
-                kid: "other".into(),
-            }),
+            Some(TokenError::UnknownKey { kid: "other".into() }),
         ),
         (r#"{"alg":"EdDSA","kid":"K"}"#, Some(malformed.clone())),
-        (
-            r#"{"alg":"EdDSA","typ":"warrant+jwt"}"#,
-            Some(malformed.clone()),
-        ),
+        (r#"{"alg":"EdDSA","typ":"warrant+jwt"}"#, Some(malformed.clone())),
         (
             r#"{"alg":"EdDSA","typ":"warrant+jwt","kid":"K","crit":["x"]}"#,
             Some(malformed.clone()),
@@ -85,11 +79,7 @@ fn header_is_exactly_what_it_must_be() {
             &header.replace("\"K\"", &format!("\"{kid}\"")),
             &payload(&warrant()),
         );
-        assert_eq!(
-            warrant_verifier().verify(&token, after(1)).err(),
-            expected,
-            "{header}"
-        );
+        assert_eq!(warrant_verifier().verify(&token, after(1)).err(), expected, "{header}");
     }
 }
 
@@ -106,15 +96,9 @@ fn claims_are_exactly_those_of_the_type() {
         with("{", r#"{"jti":"jti-1","#),
         with("{", r#"{"\u006ati":"jti-1","#),
         with(r#""jti":"jti-1","#, ""),
-        with(
-            &format!(r#""iat":{ISSUED}"#),
-            &format!(r#""iat":{ISSUED}.5"#),
-        ),
+        with(&format!(r#""iat":{ISSUED}"#), &format!(r#""iat":{ISSUED}.5"#)),
         with(&format!(r#""iat":{ISSUED}"#), r#""iat":-1"#),
-        with(
-            &format!(r#""iat":{ISSUED}"#),
-            &format!(r#""iat":"{ISSUED}""#),
-        ),
+        with(&format!(r#""iat":{ISSUED}"#), &format!(r#""iat":"{ISSUED}""#)),
         with(r#""aud":"executor-svc""#, r#""aud":["executor-svc"]"#),
         with(r#""risk":"GREEN""#, r#""risk":"green""#),
         with(r#""mode":"policy""#, r#""mode":"auto""#),
@@ -128,10 +112,7 @@ fn claims_are_exactly_those_of_the_type() {
     for payload in payloads {
         let token = forge(&key(2), &warrant_header(), &payload);
         let error = warrant_verifier().verify(&token, after(1)).unwrap_err();
-        assert!(
-            matches!(error, TokenError::InvalidClaims(_)),
-            "{payload}: {error}"
-        );
+        assert!(matches!(error, TokenError::InvalidClaims(_)), "{payload}: {error}");
     }
 }
 
@@ -142,11 +123,7 @@ fn encodings_have_one_spelling() {
     // 64 bytes fill 85 characters and a half: the last one has 4 bits that must be zero.
     let last = parts[2].bytes().last().unwrap();
     assert!(b"AQgw".contains(&last));
-    let loose = format!(
-        "{}{}",
-        token.split_at(token.len() - 1).0,
-        char::from(last + 1)
-    );
+    let loose = format!("{}{}", token.split_at(token.len() - 1).0, char::from(last + 1));
     let joined = |parts: &[&str]| parts.join(".");
     let forms = [
         loose,
@@ -185,10 +162,7 @@ fn length_is_capped_on_both_sides() {
         &header(Verdict::TYPE, classifier().key_id()),
         &payload(&rules(200)),
     );
-    assert_eq!(
-        verdict_verifier().verify(&long, after(1)),
-        Err(TokenError::TooLong)
-    );
+    assert_eq!(verdict_verifier().verify(&long, after(1)), Err(TokenError::TooLong));
 }
 
 #[test]
@@ -199,22 +173,10 @@ fn issuer_and_audience_are_exact() {
         let token = forge(&key(2), &warrant_header(), &payload(&claims));
         warrant_verifier().verify(&token, after(1)).unwrap_err()
     };
-    assert_eq!(
-        wrong(|w| w.iss = "approval-svc ".into()),
-        TokenError::WrongIssuer
-    );
-    assert_eq!(
-        wrong(|w| w.iss = "classifier-svc".into()),
-        TokenError::WrongIssuer
-    );
-    assert_eq!(
-        wrong(|w| w.aud = "Executor-svc".into()),
-        TokenError::WrongAudience
-    );
-    assert_eq!(
-        wrong(|w| w.aud = "executor-svc-2".into()),
-        TokenError::WrongAudience
-    );
+    assert_eq!(wrong(|w| w.iss = "approval-svc ".into()), TokenError::WrongIssuer);
+    assert_eq!(wrong(|w| w.iss = "classifier-svc".into()), TokenError::WrongIssuer);
+    assert_eq!(wrong(|w| w.aud = "Executor-svc".into()), TokenError::WrongAudience);
+    assert_eq!(wrong(|w| w.aud = "executor-svc-2".into()), TokenError::WrongAudience);
     let token = Signer::new("another", key(2)).sign(&warrant());
     assert_eq!(token, Err(TokenError::WrongIssuer));
 }
@@ -263,10 +225,7 @@ fn issued_in_the_future_is_refused() {
 fn expired_evidence_is_still_verified_otherwise() {
     let token = classifier().sign(&verdict()).unwrap();
     let year = Duration::from_hours(24 * 365);
-    assert_eq!(
-        verdict_verifier().verify(&token, after(60)),
-        Err(TokenError::Expired)
-    );
+    assert_eq!(verdict_verifier().verify(&token, after(60)), Err(TokenError::Expired));
     assert_eq!(
         verdict_verifier().verify_ignoring_expiry(&token, after(60) + year),
         Ok(verdict())
@@ -293,10 +252,7 @@ fn impossible_claims_are_neither_signed_nor_accepted() {
         );
         signed
     };
-    assert_eq!(
-        malformed(|w| w.exp = w.iat + 121),
-        TokenError::LifetimeTooLong
-    );
+    assert_eq!(malformed(|w| w.exp = w.iat + 121), TokenError::LifetimeTooLong);
     assert_eq!(malformed(|w| w.exp = u64::MAX), TokenError::LifetimeTooLong);
     let changes: [fn(&mut Warrant); 12] = [
         |w| w.exp = w.iat,
@@ -328,15 +284,8 @@ fn one_kind_never_passes_as_the_other() {
     let signer = Signer::new("classifier-svc", key(1));
     let warrants = Verifier::<Warrant>::new("classifier-svc", "approval-svc", signer.key_set());
     let token = signer.sign(&verdict()).unwrap();
-    assert_eq!(
-        warrants.verify(&token, after(1)),
-        Err(TokenError::WrongType)
-    );
-    let disguised = forge(
-        &key(1),
-        &header(Warrant::TYPE, signer.key_id()),
-        &payload(&verdict()),
-    );
+    assert_eq!(warrants.verify(&token, after(1)), Err(TokenError::WrongType));
+    let disguised = forge(&key(1), &header(Warrant::TYPE, signer.key_id()), &payload(&verdict()));
     assert!(matches!(
         warrants.verify(&disguised, after(1)),
         Err(TokenError::InvalidClaims(_))

@@ -12,9 +12,7 @@ const X: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
 const KEY_ID: &str = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k";
 
 fn jwks() -> String {
-    format!(
-        r#"{{"keys":[{{"kty":"OKP","crv":"Ed25519","x":"{X}","kid":"{KEY_ID}","alg":"EdDSA","use":"sig"}}]}}"#
-    )
+    format!(r#"{{"keys":[{{"kty":"OKP","crv":"Ed25519","x":"{X}","kid":"{KEY_ID}","alg":"EdDSA","use":"sig"}}]}}"#)
 }
 
 #[test]
@@ -43,13 +41,7 @@ fn signature_is_that_of_rfc_8037() {
 fn other_private_keys_are_refused() {
     let other_algorithm = PEM.replace("K2Vw", "K2Vu");
     let labelled = PEM.replace("PRIVATE KEY", "PUBLIC KEY");
-    for wrong in [
-        "",
-        "MC4CAQ",
-        &other_algorithm,
-        &labelled,
-        PEM.split_at(60).0,
-    ] {
+    for wrong in ["", "MC4CAQ", &other_algorithm, &labelled, PEM.split_at(60).0] {
         assert_eq!(
             SigningKey::from_pkcs8_pem(wrong).unwrap_err(),
             KeyError::InvalidPrivateKey,
@@ -113,18 +105,12 @@ fn strange_key_sets_are_refused() {
         KeySet::from_json(&twice),
         Err(KeyError::DuplicateKey { kid: KEY_ID.into() })
     );
-    assert_eq!(
-        with(r#""use""#, r#""d":"AAAA","use""#),
-        KeyError::PrivateKey
-    );
+    assert_eq!(with(r#""use""#, r#""d":"AAAA","use""#), KeyError::PrivateKey);
     assert_eq!(with("OKP", "EC"), KeyError::ForeignKey);
     assert_eq!(with("Ed25519", "X25519"), KeyError::ForeignKey);
     assert_eq!(with("EdDSA", "HS256"), KeyError::ForeignKey);
     assert_eq!(with(r#""sig""#, r#""enc""#), KeyError::ForeignKey);
-    assert_eq!(
-        with(KEY_ID, "mine"),
-        KeyError::WrongKeyId { kid: "mine".into() }
-    );
+    assert_eq!(with(KEY_ID, "mine"), KeyError::WrongKeyId { kid: "mine".into() });
     for x in [
         "",
         "AAAA",
@@ -137,12 +123,6 @@ fn strange_key_sets_are_refused() {
         with(r#""alg""#, r#""kid":"x","alg""#),
         KeyError::MalformedKeySet(_)
     ));
-    assert!(matches!(
-        with(r#""alg":"EdDSA","#, ""),
-        KeyError::MalformedKeySet(_)
-    ));
-    assert!(matches!(
-        with(r#""keys""#, r#""Keys""#),
-        KeyError::MalformedKeySet(_)
-    ));
+    assert!(matches!(with(r#""alg":"EdDSA","#, ""), KeyError::MalformedKeySet(_)));
+    assert!(matches!(with(r#""keys""#, r#""Keys""#), KeyError::MalformedKeySet(_)));
 }

@@ -39,10 +39,7 @@ fn names_on_the_wire_are_the_same_everywhere() {
         assert_eq!(risk.as_str().parse(), Ok(risk));
     }
     for disposition in Disposition::ALL {
-        assert_eq!(
-            serde_json::to_value(disposition).unwrap(),
-            disposition.to_string()
-        );
+        assert_eq!(serde_json::to_value(disposition).unwrap(), disposition.to_string());
         assert_eq!(disposition.as_str().parse(), Ok(disposition));
     }
     assert!("green".parse::<Risk>().is_err());

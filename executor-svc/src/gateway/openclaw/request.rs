@@ -13,7 +13,13 @@ pub(crate) const TOOL_PATH: &str = "/tools/invoke";
 
 /// The request for a valid action.
 pub(crate) fn prepare(action: &Action, verdict: &Verdict) -> GatewayRequest {
-    let session_key = session_key(&action.agent, &action.tenant, &action.issuer, &action.requester, &action.session);
+    let session_key = session_key(
+        &action.agent,
+        &action.tenant,
+        &action.issuer,
+        &action.requester,
+        &action.session,
+    );
     match &action.operation {
         Operation::Instruction { instruction } => GatewayRequest {
             path: CHAT_PATH,
