@@ -44,8 +44,8 @@ doc: ## Build the documentation; warnings are errors
 	RUSTDOCFLAGS="-D warnings" cargo doc $(CARGO_FLAGS) --no-deps
 
 bench: ## Measure the overhead of governance (docs/benchmarks.md)
-	cargo build $(CARGO_FLAGS) --bins --release
-	cargo bench --locked -p e2e
+	cargo build $(CARGO_FLAGS) $(PROGRAMS) --release
+	cargo bench $(CARGO_FLAGS) --bench overhead
 
 soak: ## The long runs: property tests with 100 times the cases
 	@PROPTEST_CASES=25600 NEXTEST_PROFILE=soak COUNTERSIGN_TEST_TIMEOUT=8h tools/test.sh $(ARGS)

@@ -149,3 +149,41 @@ impl Minted {
 fn sha256(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_last_warrants_are_remembered_and_only_byte_for_byte() {
+        let mut minted = Minted::default();
+        let warrant = Warrant {
+            iss: "approval-svc".to_owned(),
+            aud: PartName::Executor.as_str().to_owned(),
+            sub: "main".to_owned(),
+            act: "alice".to_owned(),
+            tenant: "acme".to_owned(),
+            jti: "1".to_owned(),
+            iat: 1,
+            nbf: 1,
+            exp: 2,
+            act_digest: warrant::ActionDigest::from_bytes([7; 32]),
+            approval: warrant::approval_id(&warrant::RunId::derive("acme", "issuer", "alice", "1")),
+            revision: 1,
+            risk: warrant::Risk::Green,
+            policy: "sha256:01".to_owned(),
+            mode: warrant::Mode::Policy,
+            run: warrant::RunId::derive("acme", "issuer", "alice", "1"),
+            attempt: 1,
+            idem: "cs-1".to_owned(),
+            verdict: token_hash("verdict"),
+        };
+        for number in 0..=REMEMBERED {
+            minted.remember(&number.to_string(), warrant.clone());
+        }
+        assert!(minted.find("0").is_none(), "the first left for the last");
+        assert_eq!(minted.find("1"), Some(warrant));
+        assert!(minted.find("1 ").is_none());
+        assert_eq!(minted.warrants.len(), REMEMBERED);
+    }
+}

@@ -17,8 +17,8 @@ use crate::{
 
 pub use entity::Entities;
 pub use token::{Break, Token, tokenise};
-pub use words::Function;
 pub(crate) use words::FUNCTION_WORDS;
+pub use words::Function;
 
 /// How directly the text asks for what a verb names. The order matters: later is further from an instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]

@@ -99,7 +99,10 @@ fn facts_to_proto(fact: &Fact, clause: u32) -> Vec<wire::Fact> {
     let objects = fact.objects.iter().map(|object| ("object", object.as_ref()));
     let qualities = fact.qualities.iter();
     let qualities = qualities.map(|quality| (quality.kind.as_str(), quality.value.as_ref()));
-    let all = std::iter::once(("frame", frame)).chain(verbs).chain(objects).chain(qualities);
+    let all = std::iter::once(("frame", frame))
+        .chain(verbs)
+        .chain(objects)
+        .chain(qualities);
     all.map(|(kind, value)| wire::Fact {
         clause,
         kind: kind.to_owned(),

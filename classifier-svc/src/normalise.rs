@@ -149,7 +149,9 @@ impl Views {
             (|found| found.long, respell::split),
         ];
         for (holds, transform) in transforms {
-            let Some(last) = self.views.last().filter(|_| holds(found)) else { continue };
+            let Some(last) = self.views.last().filter(|_| holds(found)) else {
+                continue;
+            };
             if let Some((name, text, map)) = transform(&last.text, vocabulary) {
                 let view = last.derive(name, text, map);
                 found = self.add(view, vocabulary);

@@ -285,14 +285,25 @@ impl Vocabulary {
         let mut at = 0;
         for word in &view.words {
             let start = word.start as usize;
-            (at..start).for_each(|at| self.index.signs_at(bytes, at, |term, end| self.hit(term, at, end, &mut found)));
+            self.scan_signs(bytes, at, start, &mut found);
             if let Some(number) = word.number {
-                self.index
-                    .terms_at(number.get() - 1, bytes, start, |term, end| self.hit(term, start, end, &mut found));
+                self.index.terms_at(number.get() - 1, bytes, start, |term, end| {
+                    self.hit(term, start, end, &mut found);
+                });
             }
             at = word.end as usize;
         }
-        (at..bytes.len()).for_each(|at| self.index.signs_at(bytes, at, |term, end| self.hit(term, at, end, &mut found)));
+        self.scan_signs(bytes, at, bytes.len(), &mut found);
+    }
+
+    /// Terms that begin with a sign, in what lies between two words.
+    #[inline]
+    fn scan_signs<'v>(&'v self, bytes: &[u8], from: usize, to: usize, found: &mut impl FnMut(Hit<'v>)) {
+        for at in from..to {
+            self.index.signs_at(bytes, at, |term, end| {
+                self.hit(term, at, end, found);
+            });
+        }
     }
 
     #[inline]

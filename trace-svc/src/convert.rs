@@ -225,15 +225,17 @@ fn allowed(parsed: Parsed, producer: PartName) -> Result<NewEvent, Status> {
 
 /// Reads an event; without violations it is complete, unless its type is unknown.
 fn new_event(violations: &mut Violations, at: &str, message: wire::NewEvent) -> Parsed {
-    let event_id = violations.uuid(&format!("{at}.event_id"), &message.event_id);
-    let trace_id = trace_id(violations, &format!("{at}.trace_id"), &message.trace_id);
-    violations.required(&format!("{at}.type"), &message.r#type);
-    let occurred_at = occur_time(violations, &format!("{at}.occur_time"), message.occur_time);
-    let actor = actor(violations, &format!("{at}.actor"), message.actor);
-    let risk = risk(violations, &format!("{at}.risk"), message.risk);
-    let action_digest = digest(violations, &format!("{at}.action_digest"), message.action_digest);
-    attributes(violations, &format!("{at}.attributes"), &message.attributes);
-    let content = content(violations, &format!("{at}.content"), message.content);
+    let mut own = Violations::new(DOMAIN);
+    let event_id = own.uuid("event_id", &message.event_id);
+    let trace_id = trace_id(&mut own, "trace_id", &message.trace_id);
+    own.required("type", &message.r#type);
+    let occurred_at = occur_time(&mut own, "occur_time", message.occur_time);
+    let actor = actor(&mut own, message.actor);
+    let risk = risk(&mut own, "risk", message.risk);
+    let action_digest = digest(&mut own, "action_digest", message.action_digest);
+    attributes(&mut own, &message.attributes);
+    let content = content(&mut own, message.content);
+    violations.add_within(at, own);
     let event =
         event_id
             .zip(trace_id)
@@ -290,17 +292,17 @@ fn occur_time(violations: &mut Violations, field: &str, time: Option<prost_types
     time
 }
 
-fn actor(violations: &mut Violations, field: &str, actor: Option<wire::Actor>) -> Option<Actor> {
+fn actor(violations: &mut Violations, actor: Option<wire::Actor>) -> Option<Actor> {
     let Some(actor) = actor else {
-        violations.add(field, "is required");
+        violations.add("actor", "is required");
         return None;
     };
     let kind = ActorType::from_name(&actor.r#type);
     if kind.is_none() {
-        violations.add(format!("{field}.type"), "must be `person`, `service` or `policy`");
+        violations.add("actor.type", "must be `person`, `service` or `policy`");
     }
-    violations.required(&format!("{field}.id"), &actor.id);
-    violations.max_bytes(&format!("{field}.id"), &actor.id, MAX_ACTOR_BYTES);
+    violations.required("actor.id", &actor.id);
+    violations.max_bytes("actor.id", &actor.id, MAX_ACTOR_BYTES);
     Some(Actor {
         kind: kind?,
         id: actor.id,
@@ -335,36 +337,38 @@ fn digest(violations: &mut Violations, field: &str, text: String) -> Option<Stri
     Some(text)
 }
 
-fn attributes(violations: &mut Violations, field: &str, attributes: &std::collections::BTreeMap<String, String>) {
+fn attributes(violations: &mut Violations, attributes: &std::collections::BTreeMap<String, String>) {
+    let field = |key: &str| format!("attributes[{key}]");
     for key in [semconv::TENANT, semconv::ISSUER, semconv::REQUESTER] {
         let value = attributes.get(key).map_or("", String::as_str);
-        violations.required(&format!("{field}[{key}]"), value);
-        violations.max_bytes(&format!("{field}[{key}]"), value, MAX_ID_BYTES);
+        if value.is_empty() || value.len() > MAX_ID_BYTES {
+            violations.required(&field(key), value);
+            violations.max_bytes(&field(key), value, MAX_ID_BYTES);
+        }
     }
     for key in attributes.keys() {
         if OWN_ATTRS.contains(&key.as_str()) || key == semconv::EVENT_COUNT {
-            violations.add(format!("{field}[{key}]"), "is set by the log alone");
+            violations.add(field(key), "is set by the log alone");
         }
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
         if key.is_empty() || key.len() > MAX_KEY_BYTES || !key.bytes().all(plain) {
             let rule = format!("must be 1 to {MAX_KEY_BYTES} of A-Z a-z 0-9 . _ -");
-            violations.add(format!("{field}[{}]", key.escape_debug()), rule);
+            violations.add(field(&key.escape_debug().to_string()), rule);
         }
     }
 }
 
-fn content(violations: &mut Violations, field: &str, content: Option<wire::Content>) -> Option<Content> {
+fn content(violations: &mut Violations, content: Option<wire::Content>) -> Option<Content> {
     let content = content?;
-    let media_type = format!("{field}.media_type");
-    violations.required(&media_type, &content.media_type);
-    violations.max_bytes(&media_type, &content.media_type, MAX_MEDIA_TYPE_BYTES);
+    violations.required("content.media_type", &content.media_type);
+    violations.max_bytes("content.media_type", &content.media_type, MAX_MEDIA_TYPE_BYTES);
     if content.media_type.bytes().any(|byte| !(b' '..=b'~').contains(&byte)) {
-        violations.add(media_type, "must be printable ASCII");
+        violations.add("content.media_type", "must be printable ASCII");
     }
     if content.data.len() > MAX_CONTENT_BYTES {
         let size = content.data.len();
         let description = format!("has {size} bytes, more than the {MAX_CONTENT_BYTES} allowed");
-        violations.add(format!("{field}.data"), description);
+        violations.add("content.data", description);
     }
     Some(Content {
         media_type: content.media_type,

@@ -178,8 +178,8 @@ impl ApprovalStore for SqliteStore {
     }
 
     async fn get(&self, id: ApprovalId) -> Result<Stored, ApprovalError> {
-        if let Some(stored) = self.hub.recent(&id) {
-            return Ok(stored);
+        if let Some(row) = self.hub.recent(&id) {
+            return Ok(row.stored);
         }
         let found = self.read(move |connection| query::get(connection, &id)).await?;
         found.ok_or(ApprovalError::NotFound)

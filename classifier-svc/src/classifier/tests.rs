@@ -61,6 +61,78 @@ fn own_cases_meet_the_targets() {
     assert!((total(Risk::Green) - count(Risk::Green, Risk::Green)) * 100 <= total(Risk::Green) * 5);
 }
 
+/// They were an estimate when they were first measured; since then they guard against steps backwards.
+#[test]
+fn cases_of_the_first_looks_stay_solved() {
+    let files = [
+        include_str!("../../policy/cases-first-look-a.jsonl"),
+        include_str!("../../policy/cases-first-look-b.jsonl"),
+        include_str!("../../policy/cases-first-look-c.jsonl"),
+        include_str!("../../policy/cases-first-look-d.jsonl"),
+        include_str!("../../policy/cases-first-look-e.jsonl"),
+        include_str!("../../policy/cases-first-look-f.jsonl"),
+        include_str!("../../policy/cases-first-look-g.jsonl"),
+        include_str!("../../policy/cases-first-look-obfuscated.jsonl"),
+    ];
+    let cases = files.iter().flat_map(|file| file.lines());
+    let wrong: Vec<(Risk, Risk)> = cases
+        .map(|line| serde_json::from_str::<Case>(line).unwrap())
+        .map(|case| (case.label, risk(&case.text)))
+        .filter(|(label, found)| label != found)
+        .collect();
+    let lower = |found| {
+        wrong
+            .iter()
+            .filter(|wrong| wrong.1 < wrong.0 && wrong.1 == found)
+            .count()
+    };
+    assert!(lower(Risk::Green) <= 2, "{wrong:?}");
+    assert!(lower(Risk::Amber) <= 20, "{wrong:?}");
+    assert!(
+        wrong.iter().filter(|(label, found)| found > label).count() <= 3,
+        "{wrong:?}"
+    );
+}
+
+#[test]
+fn parts_of_a_verb_may_stand_apart() {
+    for text in [
+        "Turn the firewall off.",
+        "Turn off the firewall on the server.",
+        "Shut the production server down.",
+    ] {
+        assert_eq!(risk(text), Risk::Red, "{text}");
+    }
+    assert_eq!(risk("Turn the lamp on and go off topic."), Risk::Amber);
+}
+
+#[test]
+fn what_something_is_looked_up_for_needs_approval() {
+    assert_eq!(risk("Look up the plumber's address to send him the plan."), Risk::Amber);
+    assert_eq!(risk("Look up the plumber's address."), Risk::Green);
+}
+
+#[test]
+fn facts_name_scope_destination_amount_class_and_urgency() {
+    let text = "Immediately send all patient records and $1,250.50 to bob@outside.example.";
+    let found = CLASSIFIER.classify_text(text);
+    let facts: Vec<String> = found.facts[0]
+        .qualities
+        .iter()
+        .map(|quality| format!("{}={}", quality.kind.as_str(), quality.value))
+        .collect();
+    for fact in [
+        "scope=all",
+        "destination=external",
+        "data_class=health",
+        "urgency=urgent",
+        "amount=$1,250.50",
+    ] {
+        assert!(facts.iter().any(|found| found == fact), "{fact} in {facts:?}");
+    }
+    assert!(found.policy.starts_with("sha256:"));
+}
+
 #[test]
 fn every_verdict_explains_itself() {
     for case in cases() {

@@ -248,13 +248,45 @@ impl Reader<'_> {
         let noun = !self.token.objects.is_empty() || self.is_noun_here();
         let helped = (self.sentence.first..before)
             .rev()
-            .take_while(|at| matches!(self.sentence.function(*at), Function::Open | Function::Determiner | Function::Filler))
+            .take_while(|at| {
+                matches!(
+                    self.sentence.function(*at),
+                    Function::Open | Function::Determiner | Function::Filler
+                )
+            })
             .take(4)
             .any(|at| self.sentence.word(at) == "help");
         if helped && self.takes_object() && !self.is_noun_here() {
             return Some((self.inherited(), false));
         }
-        (self.takes_object() && !noun).then_some((Reach::Imply, false))
+        let verb = if self.is_inside_noun(before) {
+            self.has_marked_object()
+        } else {
+            self.takes_object()
+        };
+        (verb && !noun).then_some((Reach::Imply, false))
+    }
+
+    /// Whether an article and nothing but plain words stand before: `the tyre pressure …`.
+    fn is_inside_noun(&self, before: usize) -> bool {
+        (self.sentence.first..=before)
+            .rev()
+            .take(4)
+            .find(|at| self.sentence.function(*at) != Function::Open)
+            .is_some_and(|at| self.sentence.function(at) == Function::Determiner)
+    }
+
+    /// What follows can only be an object, not the rest of a compound noun.
+    fn has_marked_object(&self) -> bool {
+        self.next().is_some_and(|next| {
+            matches!(
+                next.function,
+                Function::Determiner | Function::Pronoun | Function::Beneficiary | Function::To
+            ) || self
+                .sentence
+                .word(self.index + 1)
+                .starts_with(|first: char| first.is_ascii_digit())
+        })
     }
 
     fn after_modal(&self, modal: usize) -> Reach {

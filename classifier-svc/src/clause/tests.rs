@@ -94,3 +94,9 @@ fn quoted_examples_are_mentions() {
     );
     assert_eq!(read("delete 'the example'"), "delete!");
 }
+
+#[test]
+fn a_named_helper_does_not_hide_what_is_asked_for() {
+    assert_eq!(read("help bob send the list"), "send!");
+    assert_eq!(read("review the transfer list"), "review!");
+}

@@ -97,7 +97,9 @@ fn split(view: &View, vocabulary: &Vocabulary) -> Vec<Token> {
     let (mut at, mut before, mut quote, mut sentence) = (0, Break::Sentence, None, 0);
     for word in &view.words {
         let (start, end) = (word.start as usize, word.end as usize);
-        if at + 1 == start && bytes.get(at) == Some(&b'\'') && bytes.get(start).is_some_and(u8::is_ascii_alphabetic)
+        if at + 1 == start
+            && bytes.get(at) == Some(&b'\'')
+            && bytes.get(start).is_some_and(u8::is_ascii_alphabetic)
             && let Some(token) = tokens.last_mut()
         {
             token.end = end;
@@ -127,7 +129,9 @@ fn split(view: &View, vocabulary: &Vocabulary) -> Vec<Token> {
         (at, before) = (end, Break::None);
     }
     let asked = bytes.iter().skip(at).any(|byte| *byte == b'?')
-        && !(at..bytes.len()).take_while(|at| bytes.get(*at) != Some(&b'?')).any(|at| break_at(text, at) == Break::Sentence);
+        && !(at..bytes.len())
+            .take_while(|at| bytes.get(*at) != Some(&b'?'))
+            .any(|at| break_at(text, at) == Break::Sentence);
     if asked {
         tokens.iter_mut().skip(sentence).for_each(|token| token.asked = true);
     }

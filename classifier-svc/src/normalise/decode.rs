@@ -58,7 +58,10 @@ impl Output<'_> {
         }
         let run = rest.bytes().take_while(|byte| is_blob(*byte)).count();
         if run < MIN_BLOB {
-            let other = rest.bytes().skip(run).take_while(|byte| !is_blob(*byte) && !matches!(byte, b'%' | b'&'));
+            let other = rest
+                .bytes()
+                .skip(run)
+                .take_while(|byte| !is_blob(*byte) && !matches!(byte, b'%' | b'&'));
             return (run + other.count()).max(1);
         }
         let padding = rest.bytes().skip(run).take_while(|byte| *byte == b'=').take(2).count();

@@ -16,17 +16,22 @@ pub(super) fn fold(raw: &str) -> View {
         return View::identity("folded", String::from_utf8(folded).unwrap_or_default());
     }
     let mut view = Builder::with_capacity(raw.len());
-    for (at, character) in raw.char_indices() {
-        match u8::try_from(character) {
-            Ok(byte) if byte < 0x80 => view.push_ascii(at, byte),
-            _ => view.push(at, TABLE.of(character)),
+    let mut rest = raw;
+    let table = &*TABLE;
+    while !rest.is_empty() {
+        let at = raw.len() - rest.len();
+        let plain = view.push_ascii(at, rest);
+        rest = rest.get(plain..).unwrap_or_default();
+        if let Some(character) = rest.chars().next() {
+            view.push(at + plain, character, table);
+            rest = rest.get(character.len_utf8()..).unwrap_or_default();
         }
     }
     view.finish(raw.len())
 }
 
 struct Builder {
-    text: String,
+    text: Vec<u8>,
     map: Vec<u32>,
 }
 
@@ -47,36 +52,42 @@ static TABLE: LazyLock<Table> = LazyLock::new(Table::new);
 impl Builder {
     fn with_capacity(bytes: usize) -> Self {
         Self {
-            text: String::with_capacity(bytes),
+            text: Vec::with_capacity(bytes),
             map: Vec::with_capacity(bytes + 1),
         }
     }
 
+    /// Takes over the ASCII at the start of a text and says how much there is.
     #[inline]
-    fn push_ascii(&mut self, at: usize, byte: u8) {
-        self.text.push(char::from(fold_ascii(byte)));
-        self.map.push(u32::try_from(at).unwrap_or(u32::MAX));
+    fn push_ascii(&mut self, at: usize, text: &str) -> usize {
+        let mut next = offset(at);
+        for byte in text.bytes().take_while(u8::is_ascii) {
+            self.text.push(fold_ascii(byte));
+            self.map.push(next);
+            next = next.saturating_add(1);
+        }
+        (next - offset(at)) as usize
     }
 
     #[inline]
-    fn push(&mut self, at: usize, spelling: Spelling<'_>) {
-        let text = match &spelling {
-            Spelling::Known(text) => text,
-            Spelling::Made(text) => text.as_str(),
+    fn push(&mut self, at: usize, character: char, table: &Table) {
+        let made;
+        let text = if let Some(known) = table.get(character) {
+            known
+        } else {
+            made = spelling(character);
+            made.as_str()
         };
-        let at = u32::try_from(at).unwrap_or(u32::MAX);
-        self.text.push_str(text);
-        self.map.extend(std::iter::repeat_n(at, text.len()));
+        for byte in text.bytes() {
+            self.text.push(byte);
+            self.map.push(offset(at));
+        }
     }
 
     fn finish(self, end: usize) -> View {
-        View::mapped("folded", self.text, self.map, end)
+        let text = String::from_utf8(self.text).unwrap_or_default();
+        View::mapped("folded", text, self.map, end)
     }
-}
-
-enum Spelling<'t> {
-    Known(&'t str),
-    Made(String),
 }
 
 // === impl Table ===
@@ -90,29 +101,32 @@ impl Table {
         for code in BLOCKS.iter().flat_map(|(first, end)| *first..*end) {
             let spelling = char::from_u32(code).map(spelling).unwrap_or_default();
             let place = u32::try_from(table.spellings.len()).unwrap_or(u32::MAX);
-            table.places.push((place, u8::try_from(spelling.len()).unwrap_or(u8::MAX)));
+            table
+                .places
+                .push((place, u8::try_from(spelling.len()).unwrap_or(u8::MAX)));
             table.spellings.push_str(&spelling);
         }
         table
     }
 
     #[inline]
-    fn of(&self, character: char) -> Spelling<'_> {
+    fn get(&self, character: char) -> Option<&str> {
         let code = u32::from(character);
         let mut before = 0;
         for (first, end) in BLOCKS {
             if (first..end).contains(&code) {
-                let place = self.places.get((before + code - first) as usize);
-                let known = place.and_then(|(start, length)| {
-                    let start = *start as usize;
-                    self.spellings.get(start..start + usize::from(*length))
-                });
-                return Spelling::Known(known.unwrap_or_default());
+                let (start, length) = *self.places.get((before + code - first) as usize)?;
+                let start = start as usize;
+                return self.spellings.get(start..start + usize::from(length));
             }
             before += end - first;
         }
-        Spelling::Made(spelling(character))
+        None
     }
+}
+
+fn offset(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
 }
 
 /// What a character that isn't ASCII folds to.

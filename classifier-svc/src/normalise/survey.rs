@@ -49,6 +49,7 @@ const BLOB: u16 = 128;
 const VOWEL: u16 = 256;
 const ROTATED: u16 = 512;
 
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which checks it")]
 const CLASS: [u16; 256] = {
     let mut table = [0; 256];
     let mut byte = 0_u8;

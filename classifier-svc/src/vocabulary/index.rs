@@ -150,7 +150,9 @@ impl Index {
     /// Every term that begins with the numbered word at `at`: its number, and where it ends.
     #[inline]
     pub(super) fn terms_at(&self, number: u32, bytes: &[u8], at: usize, mut found: impl FnMut(u32, usize)) {
-        let Some(word) = self.words.get(number as usize) else { return };
+        let Some(word) = self.words.get(number as usize) else {
+            return;
+        };
         let terms = self.terms.iter().skip(word.first as usize).take(word.count as usize);
         terms.for_each(|term| self.check(*term, bytes, at, &mut found));
     }
@@ -167,7 +169,9 @@ impl Index {
 
     #[inline]
     fn check(&self, term: u32, bytes: &[u8], at: usize, found: &mut impl FnMut(u32, usize)) {
-        let Some(text) = self.texts.get(term as usize) else { return };
+        let Some(text) = self.texts.get(term as usize) else {
+            return;
+        };
         let end = at + text.len();
         let here = bytes.get(at..end) == Some(text.as_bytes());
         if here && !bytes.get(end).copied().is_some_and(is_word) {

@@ -50,7 +50,7 @@ pub(super) fn noun_forms(term: &str) -> Vec<String> {
     if let Some(literal) = term.strip_prefix('=') {
         return vec![literal.to_owned()];
     }
-    if term.ends_with('s') || !term.ends_with(|last: char| last.is_ascii_alphabetic()) {
+    if (term.ends_with('s') && !term.ends_with("ss")) || !term.ends_with(|last: char| last.is_ascii_alphabetic()) {
         return vec![term.to_owned()];
     }
     vec![term.to_owned(), with_s(term)]
@@ -123,6 +123,8 @@ mod tests {
     #[test]
     fn nouns_have_plurals() {
         assert_eq!(noun_forms("salary"), ["salary", "salaries"]);
+        assert_eq!(noun_forms("home address"), ["home address", "home addresses"]);
+        assert_eq!(noun_forms("savings"), ["savings"]);
         assert_eq!(noun_forms("=payroll"), ["payroll"]);
     }
 }

@@ -53,8 +53,8 @@ pub struct UpArgs {
     /// Form of the log
     #[arg(long, env = "COUNTERSIGN_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text, value_name = "FORM")]
     pub log_format: LogFormat,
-    /// Threads that run the parts; 1 is fastest on small machines
-    #[arg(long, env = "COUNTERSIGN_WORKER_THREADS", default_value_t = 1, value_name = "NUMBER")]
+    /// Threads that run the parts
+    #[arg(long, env = "COUNTERSIGN_WORKER_THREADS", default_value_t = 2, value_name = "NUMBER")]
     pub worker_threads: usize,
 }
 

@@ -38,6 +38,13 @@ impl Violations {
         self.found.push((field.into(), description.into()));
     }
 
+    /// Adds what was found in the part of the message that stands at `place`.
+    pub fn add_within(&mut self, place: &str, part: Self) {
+        let found = part.found.into_iter();
+        self.found
+            .extend(found.map(|(field, description)| (format!("{place}.{field}"), description)));
+    }
+
     /// Whether there is none.
     pub const fn is_empty(&self) -> bool {
         self.found.is_empty()

@@ -12,8 +12,8 @@ use tokio::sync::{Notify, broadcast, watch};
 use warrant::ApprovalId;
 
 use crate::store::{
-    Changed, OutboxRow, Stored,
-    sqlite::{recent::Recent, session::Published},
+    Changed, OutboxRow,
+    sqlite::{recent::Recent, row::ApprovalRow, session::Published},
 };
 
 /// How many changes a watcher may fall behind before it has to read them from the database.
@@ -61,7 +61,7 @@ impl Hub {
 
     pub(super) fn publish(&self, published: Published) {
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        published.stored.into_iter().for_each(|stored| recent.put(stored));
+        published.written.into_iter().for_each(|row| recent.put(row));
         drop(recent);
         if let Some(last) = published.rows.last() {
             let position = last.position;
@@ -98,7 +98,7 @@ impl Hub {
     }
 
     /// The approval as its last commit left it, if that was not long ago.
-    pub(super) fn recent(&self, id: &ApprovalId) -> Option<Stored> {
+    pub(super) fn recent(&self, id: &ApprovalId) -> Option<ApprovalRow> {
         let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         recent.get(id).cloned()
     }

@@ -16,7 +16,7 @@ use crate::{
 pub(super) const COLUMNS: &str = "content, progress, decision_position, position, last_change";
 
 /// A row of `approvals`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct ApprovalRow {
     /// The approval.
     pub(super) stored: Stored,

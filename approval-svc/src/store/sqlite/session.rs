@@ -19,7 +19,10 @@ use crate::{
     store::{
         Acquired, Changed, Committed, Draft, OutboxRow, RequestKey, StoreError, Stored,
         receipts::Receipts,
-        sqlite::row::{self, ApprovalRow, signed, unsigned},
+        sqlite::{
+            hub::Hub,
+            row::{self, ApprovalRow, signed, unsigned},
+        },
     },
 };
 
@@ -30,6 +33,7 @@ pub(super) struct Session<'a> {
     pub(super) ids: &'a dyn Ids,
     pub(super) terms: &'a Terms,
     pub(super) receipts: &'a Receipts,
+    pub(super) hub: &'a Hub,
     pub(super) published: Published,
 }
 
@@ -39,7 +43,7 @@ pub(super) struct Published {
     /// Whether anything was written.
     pub(super) wrote: bool,
     /// Every approval that was written, as often as it was.
-    pub(super) stored: Vec<Stored>,
+    pub(super) written: Vec<ApprovalRow>,
     pub(super) changes: Vec<Arc<Changed>>,
     pub(super) rows: Vec<OutboxRow>,
     /// Whether an approval waits for dispatch that didn't before.
@@ -49,7 +53,7 @@ pub(super) struct Published {
 /// How much was to be published at some point.
 #[derive(Clone, Copy)]
 struct Mark {
-    stored: usize,
+    written: usize,
     changes: usize,
     rows: usize,
 }
@@ -59,7 +63,7 @@ struct Mark {
 impl Published {
     const fn mark(&self) -> Mark {
         Mark {
-            stored: self.stored.len(),
+            written: self.written.len(),
             changes: self.changes.len(),
             rows: self.rows.len(),
         }
@@ -67,7 +71,7 @@ impl Published {
 
     /// Takes back what came after `mark`.
     fn take_back(&mut self, mark: Mark) {
-        self.stored.truncate(mark.stored);
+        self.written.truncate(mark.written);
         self.changes.truncate(mark.changes);
         self.rows.truncate(mark.rows);
     }
@@ -270,7 +274,11 @@ impl Session<'_> {
             approval: step.after,
             decision_position,
         };
-        self.published.stored.push(stored.clone());
+        self.published.written.push(ApprovalRow {
+            stored: stored.clone(),
+            position: unsigned(self.connection.last_insert_rowid())?,
+            last_change,
+        });
         Ok(stored)
     }
 
@@ -312,12 +320,13 @@ impl Session<'_> {
             approval: step.after,
             decision_position,
         };
-        self.published.stored.push(stored.clone());
-        Ok(ApprovalRow {
+        let row = ApprovalRow {
             stored,
             last_change,
             ..*found
-        })
+        };
+        self.published.written.push(row.clone());
+        Ok(row)
     }
 
     /// AP-7: the events' bytes go into the same transaction. Returns the position of the grant's event.
@@ -391,8 +400,15 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// The approval as this transaction or the last commit left it, from memory if that was not long ago: this is the
+    /// only writer, and [`Self::update`] checks that it was right.
     fn load(&self, id: &ApprovalId) -> Result<Option<ApprovalRow>, StoreError> {
-        self.load_bytes(row::id_bytes(id))
+        let mut written = self.published.written.iter().rev();
+        let known = written.find(|row| row.stored.approval.id() == *id).cloned();
+        match known.or_else(|| self.hub.recent(id)) {
+            Some(row) => Ok(Some(row)),
+            None => self.load_bytes(row::id_bytes(id)),
+        }
     }
 
     fn load_bytes(&self, id: &[u8; 16]) -> Result<Option<ApprovalRow>, StoreError> {

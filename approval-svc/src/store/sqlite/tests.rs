@@ -117,7 +117,9 @@ async fn an_altered_action_is_not_read() {
     let id = store.create(draft(1, Risk::Green)).await.unwrap().stored.approval.id();
     let path = harness.folder.path().join("approvals.sqlite");
     let altered = "UPDATE approvals SET content = replace(content, 'Summarise', 'Forward')";
+    drop(store);
     Connection::open(path).unwrap().execute(altered, []).unwrap();
+    let store = harness.open(Terms::default()).await;
     assert!(matches!(store.get(id).await, Err(ApprovalError::Internal(_))));
 }
 

@@ -172,6 +172,7 @@ impl Workshop {
             ids: &*self.ids,
             terms: &self.terms,
             receipts: &self.receipts,
+            hub: &self.hub,
             published: Published::default(),
         };
         answers.extend(jobs.into_iter().map(|job| job(Some(&mut session))));
