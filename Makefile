@@ -43,14 +43,15 @@ lint: ## Messages, contract, dependencies, clippy
 doc: ## Build the documentation; warnings are errors
 	RUSTDOCFLAGS="-D warnings" cargo doc $(CARGO_FLAGS) --no-deps
 
-bench: ## Measure the overhead of governance (docs/benchmarks.md)
+bench: ## Measure the overhead of governance and the speed of the classifier (docs/benchmarks.md)
 	cargo build $(CARGO_FLAGS) $(PROGRAMS) --release
 	cargo bench $(CARGO_FLAGS) --bench overhead
+	cargo bench $(CARGO_FLAGS) --bench classify
 
 soak: ## The long runs: property tests with 100 times the cases
 	@PROPTEST_CASES=25600 NEXTEST_PROFILE=soak COUNTERSIGN_TEST_TIMEOUT=8h tools/test.sh $(ARGS)
 
-accuracy: ## How well the shipped policy classifies labelled requests (DATA="file.jsonl …")
+accuracy: ## How well the shipped policy classifies labelled requests (DATA="file.jsonl …", else its own cases)
 	cargo build $(CARGO_FLAGS) $(PROGRAMS)
 	@tools/accuracy.py $(DATA)
 

@@ -266,14 +266,14 @@ fn python(terms: &[String], texts: &[String]) -> anyhow::Result<f64> {
 fn rules(out: &mut impl io::Write, corpus: &Corpus) -> anyhow::Result<()> {
     writeln!(out, "\nrules, 160 characters    p50 us")?;
     let texts = corpus.texts(160, 100);
-    let mut before = 0.0;
+    let mut first = None;
     for count in [100, 1_000, 10_000] {
         let policy = Policy::parse(&[("bench.yaml", &policy(count)?)])?;
         let classifier = Classifier::from_policy(policy)?;
         ensure!(classifier.policy().rule_count() == count, "rules were lost");
         let p50 = Times::of(200, &texts, |text| classifier.classify_text(text)).micros(50);
-        writeln!(out, "{count:6}                {p50:9.1}   {:5.2} x", p50 / before)?;
-        before = p50;
+        let times = p50 / *first.get_or_insert(p50);
+        writeln!(out, "{count:6}                {p50:9.1}   {times:5.2} x")?;
     }
     Ok(())
 }

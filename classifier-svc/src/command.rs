@@ -140,15 +140,14 @@ impl Commands {
     fn put(&self, tokens: &mut [Token], concepts: ConceptSet) {
         let reads =
             concepts == ConceptSet::of(self.id("command.read")) || concepts == ConceptSet::of(self.id("sql.read"));
-        for token in tokens.iter_mut() {
-            token.fixed = true;
-            token.before = if token.before == Break::Sentence {
-                Break::Comma
-            } else {
-                token.before
-            };
-        }
-        if let Some(first) = tokens.first_mut() {
+        if let Some((first, words)) = tokens.split_first_mut() {
+            for word in words {
+                word.fixed = true;
+                // A command line is one clause, whatever stops are in it; before it a sentence may well have ended.
+                if word.before == Break::Sentence {
+                    word.before = Break::Comma;
+                }
+            }
             first.fixed = false;
             first.verbs = concepts;
             first.form = Form::Base;

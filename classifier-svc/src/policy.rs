@@ -1,18 +1,23 @@
 //! Policies: lexicons, rules and test cases, written as YAML and compiled once.
 
-use std::{collections::BTreeMap, fmt, path::Path};
+pub mod diff;
+pub mod lint;
+pub mod score;
+pub mod source;
+
+use std::{fmt, path::Path};
 
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 
 use crate::{
     classifier::Classifier,
     clause::Entities,
-    command::{self, CommandNames, Commands},
-    quality::{Qualities, QualitySpec},
-    rule::{Context, Risk, RuleSpec, Rules},
-    vocabulary::{VerbClass, Vocabulary, VocabularyBuilder, VocabularyError},
+    command::Commands,
+    quality::Qualities,
+    rule::{Context, Risk, Rules},
+    vocabulary::{Vocabulary, VocabularyError},
 };
+use source::{Place, Placed, Source};
 
 /// The largest policy that is read.
 pub const MAX_POLICY_BYTES: usize = 8 * 1024 * 1024;
@@ -40,7 +45,7 @@ pub struct Policy {
     pub(crate) commands: Commands,
     pub(crate) rules: Rules,
     pub(crate) qualities: Qualities,
-    tests: Vec<PolicyTest>,
+    tests: Vec<Placed<PolicyTest>>,
 }
 
 /// Why a policy is refused.
@@ -55,19 +60,27 @@ pub enum PolicyError {
         source: std::io::Error,
     },
     /// A file isn't a policy file.
-    #[error("policy file `{file}`: {message}")]
+    #[error("policy file `{}`: {message}", .place.file)]
     Parse {
-        /// The file.
-        file: String,
+        /// Where it goes wrong.
+        place: Place,
         /// What is wrong, with line and column.
         message: String,
+    },
+    /// A rule or a concept is wrong.
+    #[error("policy file `{}`, line {}: {problem}", .place.file, .place.line)]
+    At {
+        /// Where it stands.
+        place: Place,
+        /// What is wrong.
+        problem: String,
     },
     /// The lexicons can't be compiled.
     #[error("policy lexicon: {0}")]
     Lexicon(#[from] VocabularyError),
-    /// A rule is wrong.
+    /// The facts are wrong.
     #[error("policy {0}")]
-    Rule(String),
+    Facts(String),
     /// The policy is too large.
     #[error("policy is larger than {MAX_POLICY_BYTES} bytes")]
     TooLarge,
@@ -81,7 +94,7 @@ pub enum PolicyError {
 
 /// The embedded tests that failed.
 #[derive(Debug)]
-pub struct TestFailures(Vec<String>);
+pub struct TestFailures(Vec<TestOutcome>);
 
 /// One embedded test case.
 #[derive(Clone, Debug, Deserialize)]
@@ -96,26 +109,17 @@ pub struct PolicyTest {
     pub rule: Option<String>,
 }
 
-/// One file of a policy; a policy is what all its files say together.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct PolicyFile {
-    name: Option<String>,
-    version: Option<String>,
-    internal_domains: Vec<String>,
-    verbs: BTreeMap<String, VerbSpec>,
-    objects: BTreeMap<String, Vec<String>>,
-    commands: Option<CommandNames>,
-    facts: QualitySpec,
-    rules: Vec<RuleSpec>,
-    tests: Vec<PolicyTest>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct VerbSpec {
-    class: VerbClass,
-    terms: Vec<String>,
+/// What came of one embedded test case.
+#[derive(Clone, Debug)]
+pub struct TestOutcome {
+    /// Where it stands.
+    pub place: Place,
+    /// The case.
+    pub test: PolicyTest,
+    /// The risk that the text got.
+    pub risk: Risk,
+    /// The rules that matched.
+    pub rules: Vec<String>,
 }
 
 // === impl Policy ===
@@ -123,73 +127,40 @@ struct VerbSpec {
 impl Policy {
     /// The policy that is built in.
     pub fn built_in() -> Result<Self, PolicyError> {
-        Self::parse(DEFAULT)
+        Self::compile(Source::built_in())
     }
 
     /// Reads a policy file, or all `.yaml` files of a folder.
     pub fn open(path: &Path) -> Result<Self, PolicyError> {
-        let failed = |source| PolicyError::Read {
-            path: path.display().to_string(),
-            source,
-        };
-        let mut paths = vec![path.to_path_buf()];
-        if path.is_dir() {
-            let entries = std::fs::read_dir(path)
-                .map_err(failed)?
-                .collect::<Result<Vec<_>, _>>()
-                .map_err(failed)?;
-            paths = entries
-                .into_iter()
-                .map(|entry| entry.path())
-                .filter(|path| path.extension().is_some_and(|ending| ending == "yaml"))
-                .collect();
-            paths.sort();
-        }
-        let mut files = Vec::new();
-        for path in paths {
-            let failed = |source| PolicyError::Read {
-                path: path.display().to_string(),
-                source,
-            };
-            if std::fs::metadata(&path).map_err(failed)?.len() > MAX_POLICY_BYTES as u64 {
-                return Err(PolicyError::TooLarge);
-            }
-            let name = path
-                .file_name()
-                .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-            files.push((name, std::fs::read_to_string(&path).map_err(failed)?));
-        }
-        let borrowed: Vec<(&str, &str)> = files
-            .iter()
-            .map(|(name, text)| (name.as_str(), text.as_str()))
-            .collect();
-        Self::parse(&borrowed)
+        Self::compile(Source::open(path)?)
     }
 
-    /// Parses and compiles a policy and runs its tests.
+    /// Parses and compiles a policy.
     pub fn parse(files: &[(&str, &str)]) -> Result<Self, PolicyError> {
-        if files.iter().map(|(_, text)| text.len()).sum::<usize>() > MAX_POLICY_BYTES {
-            return Err(PolicyError::TooLarge);
+        Self::compile(Source::parse(files))
+    }
+
+    fn compile((source, mut refusals): (Source, Vec<PolicyError>)) -> Result<Self, PolicyError> {
+        if refusals.is_empty()
+            && let Some(policy) = source.compile(&mut refusals)
+        {
+            return Ok(policy);
         }
-        let mut whole = PolicyFile::default();
-        for (file, text) in files {
-            let part = serde_saphyr::from_str(text).map_err(|error| PolicyError::Parse {
-                file: (*file).to_owned(),
-                message: error.to_string(),
-            })?;
-            whole.merge(part)?;
-        }
-        whole.compile(digest(files))
+        Err(refusals.into_iter().next().unwrap_or(PolicyError::Missing("rules")))
+    }
+
+    /// Puts the policy to work whatever its own tests say, and runs them.
+    pub fn try_out(self) -> (Classifier, Vec<TestOutcome>) {
+        let classifier = Classifier::untested(self);
+        let outcomes = outcomes(&classifier);
+        (classifier, outcomes)
     }
 
     /// Checks the policy against its own tests.
     pub(crate) fn check(classifier: &Classifier) -> Result<(), PolicyError> {
-        let context = Context::default();
-        let failures: Vec<String> = classifier
-            .policy()
-            .tests
-            .iter()
-            .filter_map(|test| test.failure(classifier, &context))
+        let failures: Vec<TestOutcome> = outcomes(classifier)
+            .into_iter()
+            .filter(|outcome| !outcome.passed())
             .collect();
         if failures.is_empty() {
             Ok(())
@@ -209,77 +180,45 @@ impl Policy {
     }
 }
 
-// === impl PolicyTest ===
+// === impl PolicyError ===
 
-impl PolicyTest {
-    fn failure(&self, classifier: &Classifier, context: &Context) -> Option<String> {
-        let assessment = classifier.assess_text(&self.text, context);
-        let ruled = self.rule.as_ref().is_none_or(|rule| assessment.rules.contains(rule));
-        (assessment.risk != self.risk || !ruled).then(|| {
-            let rule = self
-                .rule
-                .as_ref()
-                .map_or_else(String::new, |rule| format!(" by `{rule}`"));
-            format!(
-                "`{}` must be {}{rule} and is {} by {:?}",
-                self.text,
-                self.risk.as_str(),
-                assessment.risk.as_str(),
-                assessment.rules
-            )
-        })
+impl PolicyError {
+    fn read(path: &Path, source: std::io::Error) -> Self {
+        Self::Read {
+            path: path.display().to_string(),
+            source,
+        }
+    }
+
+    fn at(place: Place, problem: String) -> Self {
+        Self::At { place, problem }
     }
 }
 
-// === impl PolicyFile ===
+// === impl TestOutcome ===
 
-impl PolicyFile {
-    fn merge(&mut self, part: Self) -> Result<(), PolicyError> {
-        self.name = self.name.take().or(part.name);
-        self.version = self.version.take().or(part.version);
-        self.commands = self.commands.take().or(part.commands);
-        for (kind, values) in part.facts {
-            self.facts.entry(kind).or_default().extend(values);
-        }
-        self.internal_domains.extend(part.internal_domains);
-        self.rules.extend(part.rules);
-        self.tests.extend(part.tests);
-        for (name, spec) in part.verbs {
-            if self.verbs.insert(name.clone(), spec).is_some() {
-                return Err(VocabularyError::Duplicate(name).into());
-            }
-        }
-        for (name, terms) in part.objects {
-            if self.objects.insert(name.clone(), terms).is_some() {
-                return Err(VocabularyError::Duplicate(name).into());
-            }
-        }
-        Ok(())
+impl TestOutcome {
+    /// Whether the text got the risk and the rule that it must get.
+    pub fn passed(&self) -> bool {
+        let ruled = self.test.rule.as_ref().is_none_or(|rule| self.rules.contains(rule));
+        ruled && self.risk == self.test.risk
     }
+}
 
-    fn compile(self, digest: [u8; 32]) -> Result<Policy, PolicyError> {
-        let mut builder = VocabularyBuilder::new()?;
-        command::define(&mut builder)?;
-        for (name, verb) in &self.verbs {
-            builder.verb(name, verb.class, &verb.terms)?;
+impl fmt::Display for TestOutcome {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let test = &self.test;
+        write!(
+            formatter,
+            "{}: `{}` must be {}",
+            self.place,
+            test.text,
+            test.risk.as_str()
+        )?;
+        if let Some(rule) = &test.rule {
+            write!(formatter, " by `{rule}`")?;
         }
-        for (name, terms) in &self.objects {
-            builder.object(name, terms)?;
-        }
-        let vocabulary = builder.build()?;
-        let rules = Rules::compile(self.rules, &vocabulary).map_err(PolicyError::Rule)?;
-        let qualities = Qualities::compile(&self.facts, &vocabulary).map_err(PolicyError::Rule)?;
-        Ok(Policy {
-            name: self.name.ok_or(PolicyError::Missing("name"))?,
-            version: self.version.ok_or(PolicyError::Missing("version"))?,
-            digest,
-            entities: Entities::new(&vocabulary, &self.internal_domains),
-            commands: Commands::new(&self.commands.unwrap_or_default(), &vocabulary),
-            vocabulary,
-            rules,
-            qualities,
-            tests: self.tests,
-        })
+        write!(formatter, " and is {} by {:?}", self.risk.as_str(), self.rules)
     }
 }
 
@@ -287,20 +226,24 @@ impl PolicyFile {
 
 impl fmt::Display for TestFailures {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0.join("; "))
+        let failures: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        formatter.write_str(&failures.join("; "))
     }
 }
 
-/// Names and contents with their lengths, so that no other cut into files gives the same digest.
-fn digest(files: &[(&str, &str)]) -> [u8; 32] {
-    let mut hash = Sha256::new_with_prefix("countersign/policy/v1");
-    for (name, text) in files {
-        for part in [name.as_bytes(), text.as_bytes()] {
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part);
-        }
-    }
-    hash.finalize().into()
+fn outcomes(classifier: &Classifier) -> Vec<TestOutcome> {
+    let tests = classifier.policy().tests.iter();
+    tests
+        .map(|test| {
+            let assessment = classifier.assess_text(&test.value.text, &Context::default());
+            TestOutcome {
+                place: test.place.clone(),
+                test: test.value.clone(),
+                risk: assessment.risk,
+                rules: assessment.rules,
+            }
+        })
+        .collect()
 }
 
 #[cfg(test)]

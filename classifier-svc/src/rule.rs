@@ -48,7 +48,7 @@ pub struct RuleSpec {
 }
 
 /// One way for a rule to match. Every field that is given must hold; within a field, one concept is enough.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ConditionSpec {
     /// The verb.
@@ -147,38 +147,55 @@ impl Risk {
     }
 }
 
+// === impl RuleSpec ===
+
+impl RuleSpec {
+    /// How far from a plain instruction it still matches.
+    pub fn reach(&self) -> Reach {
+        self.reach.unwrap_or(if self.risk == Risk::Red {
+            Reach::Imply
+        } else {
+            Reach::Instruct
+        })
+    }
+}
+
 // === impl Rules ===
 
-impl Rules {
-    /// Compiles rules; the error says what is wrong with which.
-    pub fn compile(specs: Vec<RuleSpec>, vocabulary: &Vocabulary) -> Result<Self, String> {
+impl Default for Rules {
+    fn default() -> Self {
         let lists = || vec![Vec::new(); usize::from(ConceptId::MAX) + 1];
-        let mut rules = Self {
+        Self {
             all: Vec::new(),
             conditions: Vec::new(),
             by_verb: lists(),
             by_object: lists(),
             general: Vec::new(),
             tools: Vec::new(),
-        };
-        for spec in specs {
-            check(&spec).map_err(|problem| format!("rule `{}` {problem}", spec.id))?;
-            if rules.all.iter().any(|rule| rule.spec.id == spec.id) {
-                return Err(format!("rule `{}` is defined twice", spec.id));
-            }
-            for condition in &spec.when {
-                let compiled = Condition::compile(rules.all.len(), condition, vocabulary)
-                    .map_err(|problem| format!("rule `{}` {problem}", spec.id))?;
-                rules.index(compiled);
-            }
-            let reach = spec.reach.unwrap_or(if spec.risk == Risk::Red {
-                Reach::Imply
-            } else {
-                Reach::Instruct
-            });
-            rules.all.push(Rule { spec, reach });
         }
-        Ok(rules)
+    }
+}
+
+impl Rules {
+    /// Compiles one more rule; the error says what is wrong with it.
+    pub fn add(&mut self, spec: RuleSpec, vocabulary: &Vocabulary) -> Result<(), String> {
+        let wrong = |problem: &str| format!("rule `{}` {problem}", spec.id);
+        check(&spec).map_err(wrong)?;
+        if self.all.iter().any(|rule| rule.spec.id == spec.id) {
+            return Err(wrong("is defined twice"));
+        }
+        let conditions = spec
+            .when
+            .iter()
+            .map(|condition| Condition::compile(self.all.len(), condition, vocabulary))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|problem| wrong(&problem))?;
+        for condition in conditions {
+            self.index(condition);
+        }
+        let reach = spec.reach();
+        self.all.push(Rule { spec, reach });
+        Ok(())
     }
 
     /// The rules.

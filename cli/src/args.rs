@@ -18,7 +18,7 @@ pub use self::{
         RefuseArgs, ShowApprovalArgs, WatchArgs,
     },
     connect::ConnectArgs,
-    policy::{ClassifyArgs, PolicyArgs, PolicyCommand},
+    policy::{ClassifyArgs, DiffArgs, ExplainArgs, LintArgs, PolicyArgs, PolicyCommand, PolicyFileArgs, TestArgs},
     run::RunArgs,
     token::{CreateTokenArgs, TokenArgs, TokenAudience, TokenCommand},
     trace::{ExportArgs, ExportFormat, ListTracesArgs, ShowTraceArgs, TraceArgs, TraceCommand},

@@ -126,7 +126,8 @@ async fn tool_calls_are_judged_by_tool_and_arguments() {
         })
     };
     let cases = [
-        ("sessions_list", r#"{"limit": 5}"#, Risk::Green),
+        ("sessions_list", r#"{"limit": 5}"#, Risk::Amber),
+        ("sessions_history", "{}", Risk::Amber),
         ("session_status", "{}", Risk::Green),
         ("agents_list", "{}", Risk::Green),
         ("frobnicate", "{}", Risk::Amber),

@@ -54,6 +54,13 @@ fn read(text: &str) -> String {
     parts.join(" | ")
 }
 
+fn sentences(text: &str) -> usize {
+    let vocabulary = vocabulary();
+    let views = crate::normalise::normalise(text, &vocabulary);
+    let tokens = tokenise(&views.views[0], &vocabulary, &Entities::new(&vocabulary, &[]));
+    tokens.iter().filter(|token| token.before == Break::Sentence).count()
+}
+
 #[test]
 fn composing_is_not_acting() {
     assert_eq!(read("draft an email to finance to send the money"), "draft! send,");
@@ -93,6 +100,24 @@ fn quoted_examples_are_mentions() {
         "delete\""
     );
     assert_eq!(read("delete 'the example'"), "delete!");
+}
+
+#[test]
+fn the_end_of_a_quoted_sentence_is_not_the_end_of_what_goes_on_behind_it() {
+    assert_eq!(read("draft 'delete it!' to delete it"), "draft! delete~ | delete!");
+    assert_eq!(sentences("draft 'good morning!' to the channel"), 1);
+    assert_eq!(sentences("draft 'good morning!' and 'how are you?' to the channel"), 1);
+    assert_eq!(sentences("draft \"are you there?!\" in the channel"), 1);
+    for text in [
+        "draft 'good morning!' delete the file",
+        "draft 'good morning!' to delete the file",
+        "draft 'good morning!' and send it",
+        "draft 'good morning'! to the channel",
+        "draft 'good morning! to the channel'",
+        "draft it! to the channel",
+    ] {
+        assert_eq!(sentences(text), 2, "{text}");
+    }
 }
 
 #[test]

@@ -59,6 +59,7 @@ pub struct Token {
 pub fn tokenise(view: &View, vocabulary: &Vocabulary, entities: &entity::Entities) -> Vec<Token> {
     let mut tokens = split(view, vocabulary);
     mark_terms(view, &mut tokens, vocabulary);
+    join_quoted(&view.text, &mut tokens);
     entities.mark(&view.text, &mut tokens);
     tokens
 }
@@ -179,6 +180,39 @@ fn break_at(text: &str, at: usize) -> Break {
 fn comments_on(text: &str, at: usize) -> bool {
     let rest = text.get(at + 1..).unwrap_or_default().trim_start_matches([' ', '\t']);
     ["//", "#", "/*", "--"].iter().any(|sign| rest.starts_with(sign))
+}
+
+/// Undoes the end of a sentence inside a quotation that the sentence around it goes on behind: `Write 'Hi!' to …`.
+/// Before a verb it stays: what is told there is told by itself.
+fn join_quoted(text: &str, tokens: &mut [Token]) {
+    let mut sentence = 0;
+    for index in 1..tokens.len() {
+        let [.., before, token] = tokens.get(..=index).unwrap_or_default() else {
+            return;
+        };
+        if token.before != Break::Sentence {
+            continue;
+        }
+        let goes_on = matches!(token.function, Function::To | Function::Preposition | Function::And)
+            && tokens.get(index + 1).is_some_and(|next| !next.is_verb());
+        let gap = text.get(before.end..token.start).unwrap_or_default();
+        if !(goes_on && before.quoted && !token.quoted && ends_quotation(gap)) {
+            sentence = index;
+            continue;
+        }
+        let asked = token.asked;
+        if let Some(token) = tokens.get_mut(index) {
+            token.before = if gap.contains('"') { Break::Comma } else { Break::None };
+        }
+        let so_far = tokens.iter_mut().take(index).skip(sentence);
+        so_far.for_each(|token| token.asked = asked);
+    }
+}
+
+/// Whether a gap is the end of a quoted sentence and nothing else: `!' `.
+fn ends_quotation(gap: &str) -> bool {
+    let marks = gap.trim_end_matches(' ').strip_suffix(['\'', '"']);
+    marks.is_some_and(|marks| !marks.is_empty() && marks.bytes().all(|mark| matches!(mark, b'.' | b'!' | b'?')))
 }
 
 /// Puts the meanings of every term on the tokens that it covers.

@@ -26,7 +26,10 @@ fn the_built_in_policy_passes_its_own_tests() {
 #[test]
 fn red_without_an_alternative_is_refused() {
     let error = refused(&rule("risk: RED, when: [{ verb: [send] }]"));
-    assert_eq!(error, "policy rule `r` is RED and offers no alternative");
+    assert_eq!(
+        error,
+        "policy file `t.yaml`, line 8: rule `r` is RED and offers no alternative"
+    );
 }
 
 #[test]
@@ -58,12 +61,15 @@ fn concepts_are_defined_once() {
     let error = Policy::parse(&[("a.yaml", HEAD), ("b.yaml", second)])
         .map(|_| ())
         .unwrap_err();
-    assert_eq!(error.to_string(), "policy lexicon: concept `send` is defined twice");
+    assert_eq!(
+        error.to_string(),
+        "policy file `b.yaml`, line 2: concept `send` is defined twice"
+    );
 }
 
 #[test]
 fn the_digest_covers_every_byte_and_border() {
-    let digest = |files: &[(&str, &str)]| super::digest(files);
+    let digest = |files: &[(&str, &str)]| source::digest(files);
     assert_ne!(digest(&[("a", "xy")]), digest(&[("a", "x"), ("y", "")]));
     assert_ne!(digest(&[("a", "x")]), digest(&[("a", "y")]));
 }

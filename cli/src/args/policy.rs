@@ -17,6 +17,26 @@ pub struct PolicyArgs {
 pub enum PolicyCommand {
     /// Classify a text, or JSONL `{"id","text"}` from standard input.
     Classify(ClassifyArgs),
+    /// Show how the verdict on a text comes about: clauses, rules, the words that made them match.
+    Explain(ExplainArgs),
+    /// Find what a policy can't mean: what is refused, unreachable, shadowed, unused or untested.
+    ///
+    /// Ends with 1 if there is a finding of level `error`.
+    Lint(LintArgs),
+    /// Run the tests of a policy, and labelled cases.
+    ///
+    /// Ends with 1 if a test of the policy itself fails. Cases are measured: their errors are shown as rates.
+    Test(TestArgs),
+    /// Compare two policies, and the verdicts that they give.
+    Diff(DiffArgs),
+}
+
+/// Which policy to use.
+#[derive(Clone, Debug, Args)]
+pub struct PolicyFileArgs {
+    /// Policy to use instead of the one that is built in: a YAML file, or a folder of them
+    #[arg(long, env = "COUNTERSIGN_POLICY_FILE", value_name = "PATH")]
+    pub policy_file: Option<PathBuf>,
 }
 
 /// Options of `policy classify`.
@@ -25,10 +45,60 @@ pub struct ClassifyArgs {
     /// The text [default: JSONL from standard input, one object with `id` and `text` on each line]
     #[arg(value_name = "TEXT")]
     pub text: Option<String>,
-    /// Policy to classify by, instead of the one that is built in: a YAML file, or a folder of them
-    #[arg(long, env = "COUNTERSIGN_POLICY_FILE", value_name = "PATH")]
-    pub policy_file: Option<PathBuf>,
+    /// The policy.
+    #[command(flatten)]
+    pub policy: PolicyFileArgs,
     /// Groups of the requester, for rules that look at them
     #[arg(long = "group", value_name = "NAME")]
     pub groups: Vec<String>,
+}
+
+/// Options of `policy explain`.
+#[derive(Clone, Debug, Args)]
+pub struct ExplainArgs {
+    /// The text
+    #[arg(value_name = "TEXT")]
+    pub text: String,
+    /// The policy.
+    #[command(flatten)]
+    pub policy: PolicyFileArgs,
+    /// Groups of the requester, for rules that look at them
+    #[arg(long = "group", value_name = "NAME")]
+    pub groups: Vec<String>,
+}
+
+/// Options of `policy lint`.
+#[derive(Clone, Debug, Args)]
+pub struct LintArgs {
+    /// The policy.
+    #[command(flatten)]
+    pub policy: PolicyFileArgs,
+    /// JSONL `{"id","text"}` whose texts count as cases of the rules that they match; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub cases: Vec<PathBuf>,
+}
+
+/// Options of `policy test`.
+#[derive(Clone, Debug, Args)]
+pub struct TestArgs {
+    /// The policy.
+    #[command(flatten)]
+    pub policy: PolicyFileArgs,
+    /// JSONL `{"id","text","label"}` to measure the policy on; may be repeated. Rows with `"border": true` are left out
+    #[arg(long, value_name = "FILE")]
+    pub cases: Vec<PathBuf>,
+}
+
+/// Options of `policy diff`.
+#[derive(Clone, Debug, Args)]
+pub struct DiffArgs {
+    /// The policy as it was: a YAML file, a folder of them, or `built-in`
+    #[arg(value_name = "OLD")]
+    pub old: PathBuf,
+    /// The policy as it is to be, likewise
+    #[arg(value_name = "NEW")]
+    pub new: PathBuf,
+    /// JSONL `{"id","text"}`: shows every text whose verdict changes; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub cases: Vec<PathBuf>,
 }

@@ -129,9 +129,6 @@ impl Chain {
             .arg(&data)
             .arg("--gateway-token-file")
             .arg(&gateway.address().token_file);
-        if let Ok(threads) = env::var("COUNTERSIGN_BENCH_WORKER_THREADS") {
-            command.args(["--worker-threads", &threads]);
-        }
         let process = Process::spawn(&mut command, &folder.path().join("up.log"));
         let endpoints: serde_json::Value = eventually("countersign up is ready", async || {
             serde_json::from_str(&fs::read_to_string(data.join("endpoints.json")).ok()?).ok()

@@ -10,7 +10,6 @@
     clippy::unwrap_used,
     clippy::print_stdout,
     clippy::indexing_slicing,
-    clippy::cast_precision_loss,
     clippy::disallowed_methods,
     reason = "a measurement stops at the first surprise, prints, and reads the clock"
 )]
@@ -72,7 +71,7 @@ async fn measure() {
         for (name, target, processes) in measured {
             let single: Figures = drive(&target, &processes, 1, SPAN).await;
             let many: Figures = drive(&target, &processes, MANY, SPAN).await;
-            report.add(name, single, many);
+            report.add(name, &single, &many);
         }
     }
     five.check_recorded().await;

@@ -24,7 +24,7 @@ struct Row {
 // === impl Report ===
 
 impl Report {
-    pub(crate) fn add(&mut self, name: &'static str, single: Figures, many: Figures) {
+    pub(crate) fn add(&mut self, name: &'static str, single: &Figures, many: &Figures) {
         println!(
             "  {name:16} 1 caller: median {} µs; many: {:.0} flows/s, CPU {} µs a flow",
             single.median.as_micros(),
@@ -36,8 +36,8 @@ impl Report {
         row.single_p99.push(single.p99);
         row.many_median.push(many.median);
         row.many_per_second.push(many.per_second);
-        for (process, spent) in many.cpu {
-            row.cpu.entry(process).or_default().push(spent);
+        for (process, spent) in &many.cpu {
+            row.cpu.entry(process).or_default().push(*spent);
         }
     }
 
@@ -53,7 +53,7 @@ impl Report {
         let mut parts = Vec::new();
         for (name, row) in self.rows {
             let single = median(row.single_median);
-            let rate = median_of_rates(row.many_per_second);
+            let rate = median_of_rates(row.many_per_second.clone());
             let cpu: BTreeMap<_, _> = row
                 .cpu
                 .into_iter()
@@ -68,7 +68,7 @@ impl Report {
             );
             parts.push((name, cpu));
             p50.insert(name, single);
-            flows.insert(name, rate);
+            flows.insert(name, row.many_per_second);
         }
         println!("\nCPU time of a flow at {many} callers, by process:");
         for (name, cpu) in parts {
@@ -85,11 +85,11 @@ impl Report {
         );
         println!(
             "{many} callers, five processes : floor = {:.2}",
-            flows["five processes"] / flows["floor"]
+            median_ratio(&flows["five processes"], &flows["floor"])
         );
         println!(
             "{many} callers, one process : five processes = {:.2}",
-            flows["one process"] / flows["five processes"]
+            median_ratio(&flows["one process"], &flows["five processes"])
         );
     }
 }
@@ -102,4 +102,9 @@ fn median(mut times: Vec<Duration>) -> Duration {
 fn median_of_rates(mut rates: Vec<f64>) -> f64 {
     rates.sort_unstable_by(f64::total_cmp);
     rates[rates.len() / 2]
+}
+
+/// Round by round, since what disturbs a round disturbs all that is measured in it.
+fn median_ratio(over: &[f64], under: &[f64]) -> f64 {
+    median_of_rates(over.iter().zip(under).map(|(over, under)| over / under).collect())
 }

@@ -50,7 +50,9 @@ impl Approval {
             return Err(ApprovalError::WarrantSpent { state });
         }
         if Some(claim.mode) != self.progress.mode {
-            return Err(ApprovalError::WarrantRejected("its mode is not the approval's".to_owned()));
+            return Err(ApprovalError::WarrantRejected(
+                "its mode is not the approval's".to_owned(),
+            ));
         }
         if at.now >= claim.expire {
             return Err(ApprovalError::WarrantRejected("the warrant has expired".to_owned()));

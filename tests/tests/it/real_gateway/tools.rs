@@ -3,7 +3,7 @@
 use std::fs;
 
 use proto::{
-    common::v1::{Outcome, ToolCall},
+    common::v1::{Outcome, Risk, ToolCall},
     governance::v1::{StreamRunRequest, run::State, stream_run_request::Operation},
 };
 use serde_json::{Value, json};
@@ -46,12 +46,25 @@ impl Deployment {
 #[tokio::test]
 async fn a_tool_is_called_where_the_gateway_has_it() {
     let deployment = Deployment::start().await;
-    let called = follow(&deployment.alice(), call_tool("ops", "sessions_list")).await;
+    let alice = deployment.alice();
+    let (called, ()) = tokio::join!(
+        follow(&alice, call_tool("ops", "sessions_list")),
+        deployment.grant_next()
+    );
+    assert_eq!(
+        called.run.risk(),
+        Risk::Amber,
+        "it shows the sessions of everybody: {called:?}"
+    );
     assert_eq!(called.ended(), (State::Succeeded, Outcome::Succeeded), "{called:?}");
     let result: Value = serde_json::from_str(&called.run.output).unwrap();
     assert!(result.to_string().contains("sessions"), "{result}");
 
-    let refused = follow(&deployment.alice(), call_tool("main", "sessions_list")).await;
+    let listed = follow(&alice, call_tool("ops", "agents_list")).await;
+    assert_eq!(listed.run.risk(), Risk::Green, "{listed:?}");
+    assert_eq!(listed.ended(), (State::Succeeded, Outcome::Succeeded), "{listed:?}");
+
+    let refused = follow(&alice, call_tool("main", "agents_list")).await;
     assert_eq!(refused.ended(), (State::Failed, Outcome::Failed), "{refused:?}");
     assert!(refused.run.detail.contains("404"), "{refused:?}");
 }

@@ -1,0 +1,168 @@
+//! The conclusion: all that was found in the views, as one assessment with its reasons.
+
+use super::{
+    Classifier, MAX_SPANS,
+    hold::{Hold, UNREADABLE},
+    reading::Reading,
+};
+use crate::{
+    assessment::{Assessment, Disposition, Fact, RuleMatch, Span},
+    clause::Clause,
+    concept::ConceptSet,
+    normalise::Views,
+    quality::{Quality, QualityKind},
+    rule::{Match, Risk},
+};
+
+// === impl Classifier ===
+
+impl Classifier {
+    pub(super) fn conclude(
+        &self,
+        views: &Views,
+        readings: &[Reading<'_>],
+        tools: Vec<Match>,
+        hold: Option<Hold>,
+    ) -> Assessment {
+        let mut matches: Vec<RuleMatch> = Vec::new();
+        for found in tools {
+            self.explain(found, "tool", Vec::new(), &mut matches);
+        }
+        for reading in readings {
+            for (found, clause) in &reading.matches {
+                if !self.is_explained(*found, &matches) {
+                    self.explain(
+                        *found,
+                        reading.view.name,
+                        reading.spans(found.because, *clause),
+                        &mut matches,
+                    );
+                }
+            }
+        }
+        let mut risk = matches.iter().map(|found| found.risk).max().unwrap_or(Risk::Amber);
+        let explained = matches.iter().any(|found| found.risk > Risk::Green);
+        if let Some(hold) = hold.filter(|hold| !explained || hold.rule == UNREADABLE) {
+            risk = risk.max(Risk::Amber);
+            matches.push(hold.into());
+        }
+        matches.sort_by(|a, b| b.risk.cmp(&a.risk).then_with(|| a.rule.cmp(&b.rule)));
+        self.assessment(risk, matches, views, readings)
+    }
+
+    fn assessment(&self, risk: Risk, matches: Vec<RuleMatch>, views: &Views, readings: &[Reading<'_>]) -> Assessment {
+        let gravest = matches.iter().find(|found| found.risk == risk);
+        let why = gravest.map_or("no rule of the policy says what it is", |found| found.reason.as_str());
+        let said = match risk {
+            Risk::Green => "Allowed",
+            Risk::Amber => "Needs a person's approval",
+            Risk::Red => "Blocked",
+        };
+        Assessment {
+            risk,
+            disposition: Disposition::from(risk),
+            rules: matches.iter().map(|found| found.rule.clone()).collect(),
+            reason: format!("{said}, because {why}."),
+            alternative: gravest
+                .filter(|_| risk == Risk::Red)
+                .and_then(|found| found.alternative.clone()),
+            confidence: confidence(risk, &matches),
+            views: views.views.iter().map(|view| view.name).collect(),
+            facts: readings.last().map_or_else(Vec::new, |reading| self.facts(reading)),
+            matches,
+            policy: self.digest.clone(),
+        }
+    }
+
+    /// Whether a rule already has as many spans as an explanation shows.
+    fn is_explained(&self, found: Match, matches: &[RuleMatch]) -> bool {
+        let rule = self.policy.rules.get(found.rule).map(|rule| rule.id.as_str());
+        matches
+            .iter()
+            .any(|known| Some(known.rule.as_str()) == rule && known.spans.len() >= MAX_SPANS)
+    }
+
+    fn explain(&self, found: Match, view: &'static str, spans: Vec<Span>, matches: &mut Vec<RuleMatch>) {
+        let Some(rule) = self.policy.rules.get(found.rule) else {
+            return;
+        };
+        if let Some(known) = matches.iter_mut().find(|known| known.rule == rule.id) {
+            known.spans.extend(
+                spans
+                    .into_iter()
+                    .filter(|span| !known.spans.contains(span))
+                    .collect::<Vec<_>>(),
+            );
+            return;
+        }
+        matches.push(RuleMatch {
+            rule: rule.id.clone(),
+            title: rule.title.clone(),
+            category: rule.category.clone(),
+            risk: rule.risk,
+            reason: rule.reason.clone(),
+            alternative: rule.alternative.clone(),
+            view,
+            spans,
+        });
+    }
+
+    fn facts(&self, reading: &Reading<'_>) -> Vec<Fact> {
+        let names = |set: ConceptSet| set.iter().map(|id| self.policy.vocabulary.name(id)).collect();
+        reading
+            .clauses
+            .iter()
+            .filter_map(|clause| {
+                let (first, last) = (
+                    reading.tokens.get(clause.first)?,
+                    reading.tokens.get(clause.last.checked_sub(1)?)?,
+                );
+                let verbs =
+                    clause
+                        .verbs
+                        .iter()
+                        .filter(|verb| !verb.negated)
+                        .fold(ConceptSet::EMPTY, |mut all, verb| {
+                            all.extend(verb.concepts);
+                            all
+                        });
+                Some(Fact {
+                    frame: clause.frame,
+                    verbs: names(verbs),
+                    objects: names(clause.objects),
+                    qualities: self.qualities(reading, clause),
+                    span: reading.span(first.start, last.end),
+                })
+            })
+            .collect()
+    }
+
+    /// Scope, destination, data class and urgency by the policy; amounts as they are written.
+    fn qualities(&self, reading: &Reading<'_>, clause: &Clause) -> Vec<Quality> {
+        let mut qualities = self.policy.qualities.of(clause.objects);
+        let tokens = reading.tokens.iter().take(clause.last).skip(clause.first);
+        qualities.extend(tokens.filter_map(|token| {
+            let (start, end) = self.policy.entities.amount_at(&reading.view.text, token)?;
+            Some(Quality {
+                kind: QualityKind::Amount,
+                value: reading.view.text.get(start..end)?.into(),
+            })
+        }));
+        qualities
+    }
+}
+
+/// More matching rules make it surer; a hold says that it isn't sure at all.
+fn confidence(risk: Risk, matches: &[RuleMatch]) -> f64 {
+    let agreeing = matches
+        .iter()
+        .filter(|found| found.risk == risk && !found.rule.starts_with("hold."))
+        .count();
+    match (agreeing, risk) {
+        (0, _) => 0.3,
+        (1, Risk::Green) => 0.85,
+        (1, _) => 0.8,
+        (2, _) => 0.9,
+        _ => 0.95,
+    }
+}
