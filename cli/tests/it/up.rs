@@ -69,7 +69,12 @@ async fn a_second_instance_on_the_same_data_is_refused() {
 async fn what_was_recorded_survives_a_restart() {
     let instance = Instance::start().await;
     assert_eq!(instance.run(&["run", GREEN]).await.exit, Exit::Ok);
-    let (_, before) = instance.json(&["trace", "list"]).await;
+    // An outcome is told as soon as it is committed; its last events follow.
+    let before = testkit::eventually("the trace is closed", async || {
+        let (_, lines) = instance.json(&["trace", "list", "--filter", "closed = true"]).await;
+        (lines[0]["traces"].as_array().map(Vec::len) == Some(1)).then_some(lines)
+    })
+    .await;
     let instance = instance.restart().await;
     let (_, after) = instance.json(&["trace", "list"]).await;
     assert_eq!(before[0]["traces"], after[0]["traces"]);

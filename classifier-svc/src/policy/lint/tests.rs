@@ -177,10 +177,9 @@ fn of_a_policy_that_cant_be_read_only_that_is_said() {
     let (source, refusals) = Source::parse(&[("lexicon.yaml", "verbs: [send\n"), ("rules.yaml", &rules)]);
     let found = examine(&source, refusals, []);
     assert_eq!(found.len(), 1, "{found:?}");
-    assert!(
-        found[0].message.contains("lexicon.yaml") && found[0].message.contains("line"),
-        "{found:?}"
-    );
+    let place = found[0].place.as_ref().unwrap();
+    assert_eq!((place.file.as_str(), place.line), ("lexicon.yaml", 1));
+    assert!(found[0].message.contains("line 1, column 8"), "{found:?}");
 }
 
 #[test]
