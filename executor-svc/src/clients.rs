@@ -6,7 +6,7 @@ use chassis::{CallContext, Link};
 use futures_util::{FutureExt as _, future::BoxFuture};
 use proto::{
     approval::v1::{
-        Claim, ClaimWarrantRequest, CompleteWarrantRequest, RenewClaimRequest,
+        Approval, Claim, ClaimWarrantRequest, CompleteWarrantRequest, RenewClaimRequest,
         warrant_service_client::WarrantServiceClient,
     },
     common::v1::ErrorReason,
@@ -25,8 +25,12 @@ pub(crate) trait Claims: Send + Sync + Debug {
     fn claim(&self, context: &CallContext, request: ClaimWarrantRequest) -> BoxFuture<'_, Result<Claim, Status>>;
     /// Extends a claim's lease.
     fn renew(&self, context: &CallContext, request: RenewClaimRequest) -> BoxFuture<'_, Result<Claim, Status>>;
-    /// Ends a claim; safe to repeat with the same request.
-    fn complete(&self, context: &CallContext, request: CompleteWarrantRequest) -> BoxFuture<'_, Result<(), Status>>;
+    /// Ends a claim, and gives the approval as it is then; safe to repeat with the same request.
+    fn complete(
+        &self,
+        context: &CallContext,
+        request: CompleteWarrantRequest,
+    ) -> BoxFuture<'_, Result<Approval, Status>>;
 }
 
 /// Records events durably.
@@ -120,9 +124,19 @@ impl Claims for ApprovalClient {
         .boxed()
     }
 
-    fn complete(&self, context: &CallContext, request: CompleteWarrantRequest) -> BoxFuture<'_, Result<(), Status>> {
+    fn complete(
+        &self,
+        context: &CallContext,
+        request: CompleteWarrantRequest,
+    ) -> BoxFuture<'_, Result<Approval, Status>> {
         let request = context.clone().with_timeout(CALL_TIMEOUT).outbound(request);
-        async move { bounded(self.client().complete_warrant(request)).await.map(drop) }.boxed()
+        async move {
+            let answer = bounded(self.client().complete_warrant(request)).await?;
+            answer
+                .approval
+                .ok_or_else(|| Status::internal("the answer holds no approval"))
+        }
+        .boxed()
     }
 }
 

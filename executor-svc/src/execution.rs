@@ -27,7 +27,7 @@ use chassis::{
     time,
 };
 use proto::{
-    approval::v1::{Claim, ClaimWarrantRequest, CompleteWarrantRequest},
+    approval::v1::{Approval, Claim, ClaimWarrantRequest, CompleteWarrantRequest},
     execution::v1::{Accepted, Finished},
 };
 use tokio::time::sleep;
@@ -294,10 +294,12 @@ impl Claimed<'_> {
             gateway_run_id,
             "execution ended"
         );
-        if let Err(status) = completed {
-            detail.push_str("; approval-svc has not taken the outcome: ");
-            detail.push_str(status.message());
-        }
+        let approval = completed
+            .inspect_err(|status| {
+                detail.push_str("; approval-svc has not taken the outcome: ");
+                detail.push_str(status.message());
+            })
+            .ok();
         let receipt_index = receipt.unwrap_or_default();
         caller
             .finish(Finished {
@@ -305,6 +307,7 @@ impl Claimed<'_> {
                 detail,
                 gateway_run_id,
                 receipt_index,
+                approval,
             })
             .await;
     }
@@ -333,7 +336,7 @@ impl Claimed<'_> {
         }
     }
 
-    async fn complete(&self, ended: &Ended, receipt: Option<u64>) -> Result<(), Status> {
+    async fn complete(&self, ended: &Ended, receipt: Option<u64>) -> Result<Approval, Status> {
         let Executor {
             claims, ids, limits, ..
         } = self.executor;

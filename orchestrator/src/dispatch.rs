@@ -254,6 +254,9 @@ fn tell(speaker: &Speaker, response: ExecuteActionResponse) -> bool {
         Some(Event::OutputChunk(chunk)) => speaker.say(Said::Chunk(chunk.text.into())),
         Some(Event::Finished(finished)) => {
             speaker.say(Said::Finished(finished.outcome()));
+            if let Some(approval) = finished.approval {
+                speaker.say(Said::Approval(approval.into()));
+            }
             return true;
         }
         None => {}

@@ -3,7 +3,7 @@
 //! A follower lives in the response stream that it feeds: it does nothing unless the caller reads, and it is gone with
 //! the caller. It holds up no execution.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use chassis::{
     context::CallContext,
@@ -172,6 +172,7 @@ fn heard(said: Said) -> Event {
         Said::Chunk(text) => Event::Chunk(text),
         Said::Lagged => Event::Lagged,
         Said::Finished(outcome) => Event::Finished(outcome),
+        Said::Approval(approval) => Event::Seen(Box::new(Arc::unwrap_or_clone(approval))),
         Said::Closed => Event::Closed,
     }
 }

@@ -8,7 +8,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use proto::{common::v1::Outcome, execution::v1::Accepted};
+use prost::Message as _;
+use proto::{approval::v1::Approval, common::v1::Outcome, execution::v1::Accepted};
 use tokio::sync::watch;
 use warrant::RunId;
 
@@ -43,6 +44,8 @@ pub(crate) enum Said {
     Lagged,
     /// The executor said how it ended.
     Finished(Outcome),
+    /// The approval, as approval-svc answered the executor.
+    Approval(Arc<Approval>),
     /// No more comes of this execution.
     Closed,
 }
@@ -211,6 +214,7 @@ impl Topic {
 fn cost(said: &Said) -> usize {
     match said {
         Said::Chunk(text) => ITEM_BYTES + text.len(),
+        Said::Approval(approval) => ITEM_BYTES + approval.encoded_len(),
         Said::Accepted(_) | Said::Lagged | Said::Finished(_) | Said::Closed => ITEM_BYTES,
     }
 }

@@ -69,7 +69,11 @@ async fn an_execution_takes_its_steps_in_order() {
             [
                 Event::Accepted(Accepted { receipt_index: 1, .. }),
                 Event::OutputChunk(_),
-                Event::Finished(Finished { receipt_index: 2, .. }),
+                Event::Finished(Finished {
+                    receipt_index: 2,
+                    approval: Some(_),
+                    ..
+                }),
             ]
         ),
         "{kinds:?}"

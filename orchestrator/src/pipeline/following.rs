@@ -1,8 +1,8 @@
 //! From a committed approval to its outcome, as its caller sees it.
 //!
 //! Two sources tell what happens: the approval (authoritative, from approval-svc) and, while this replica executes the
-//! run, what the executor streams. While live output comes, only that is followed; once it ends, the approval is read
-//! again, and only the approval ever says how a run ended.
+//! run, what the executor streams. While live output comes, only that is followed. Only the approval ever says how a run
+//! ended: as approval-svc answered the executor, which passes it on with the end, else read again.
 
 use std::{mem, sync::Arc};
 
@@ -49,7 +49,7 @@ enum Answer {
 /// What happened.
 #[derive(Debug)]
 pub(crate) enum Event {
-    /// The approval, as approval-svc has it.
+    /// The approval, as approval-svc has it or answered the executor.
     Seen(Box<Approval>),
     /// This replica's dispatch began.
     Dispatching,
@@ -139,7 +139,7 @@ impl Following {
     }
 
     fn seen(&mut self, approval: Approval) -> Vec<Effect> {
-        if is_older(&approval, &self.approval) {
+        if approval.name != self.approval.name || is_older(&approval, &self.approval) {
             return Vec::new();
         }
         self.approval = approval;

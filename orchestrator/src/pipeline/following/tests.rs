@@ -77,6 +77,33 @@ fn a_run_dispatched_here_is_streamed_and_ends_as_its_approval_says() {
 }
 
 #[test]
+fn the_approval_that_the_executor_passes_on_ends_the_run_without_another_call() {
+    use approval::State;
+    let events = vec![
+        accepted(),
+        chunk("Hello"),
+        Event::Finished(Outcome::Succeeded),
+        seen(State::Succeeded, 3),
+        Event::Closed,
+    ];
+    let (said, source) = follow(approval(State::Granted, 1), true, events);
+    assert_eq!(said, ["Granted", "Executing", "+Hello", "Succeeded: Hello"]);
+    assert_eq!(source, Source::Nothing);
+}
+
+#[test]
+fn an_approval_of_another_run_is_not_shown() {
+    use approval::State;
+    let foreign = Approval {
+        name: "approvals/another".to_owned(),
+        ..approval(State::Succeeded, 3)
+    };
+    let events = vec![accepted(), Event::Seen(Box::new(foreign)), Event::Closed];
+    let (said, _) = follow(approval(State::Granted, 1), true, events);
+    assert_eq!(said, ["Granted", "Executing", "reread"]);
+}
+
+#[test]
 fn live_output_alone_is_listened_to_while_it_comes() {
     let (mut following, _) = Following::start(approval(approval::State::Granted, 1), true);
     assert_eq!(following.source(), Source::Live);
