@@ -47,12 +47,13 @@ pub async fn build(config: &Config, node: &Node, trace: Link) -> Result<Part, Bo
     let pem = secret::read(&config.warrant_key_file)?;
     let key = SigningKey::from_pkcs8_pem(pem.expose_secret())?;
     let clock = node.clock();
-    let verdicts = Verdicts::open(&config.verdict_issuer, &config.verdict_key_set_file, clock.clone())?;
+    let verdicts =
+        Verdicts::open(&config.verdict_issuer, &config.verdict_key_set_file, clock.clone())?.knowing(node.signatures());
     let store = SqliteStore::open(&config.data_dir, config.terms(), clock, node.ids()).await?;
     let store = Arc::new(store);
     let shared = Arc::new(Shared {
         store: store.clone(),
-        mint: Mint::new(&config.warrant_issuer, key),
+        mint: Mint::new(&config.warrant_issuer, key, node.signatures()),
         verdicts,
         simulation: config.simulated_approver,
         shutdown: node.shutdown(),

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use chassis::{Clock, KeySetError, PinnedVerifier};
-use warrant::{Action, Disposition, Risk, VERDICT_AUDIENCE, Verdict};
+use warrant::{Action, Disposition, KnownSignatures, Risk, VERDICT_AUDIENCE, Verdict};
 
 use crate::{error::ApprovalError, moment::Moment};
 
@@ -22,6 +22,12 @@ impl Verdicts {
             key_set.to_owned(),
             clock,
         )?))
+    }
+
+    /// The same, for which the signatures in `known` need no second look.
+    #[must_use]
+    pub fn knowing(self, known: Arc<KnownSignatures>) -> Self {
+        Self(self.0.knowing(known))
     }
 
     /// The verdict in `token`, if it is the classifier's, in time, and about `action`.

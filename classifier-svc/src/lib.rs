@@ -60,7 +60,8 @@ pub fn build(config: &Config, node: &Node) -> Result<Part, BoxError> {
         "policy loaded"
     );
     let key = SigningKey::from_pkcs8_pem(chassis::secret::read(&config.signing_key_file)?.expose_secret())?;
-    let judge = Judge::new(classifier, Signer::new(&config.issuer, key));
+    let signer = Signer::new(&config.issuer, key).noting(node.signatures());
+    let judge = Judge::new(classifier, signer);
     Part::builder(node)
         .grpc(ClassificationServiceServer::new(ClassificationApi::new(
             judge,

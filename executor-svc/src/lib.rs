@@ -59,7 +59,7 @@ pub fn build(config: &Config, node: &Node, approval: Link, trace: Link) -> Resul
     };
     let (claims, log) = (Arc::new(ApprovalClient(approval)), Arc::new(TraceClient(trace)));
     let executor = Arc::new(Executor::new(node, gateway, claims, log, limits));
-    let gatekeeper = Gatekeeper::open(config, &clock)?;
+    let gatekeeper = Gatekeeper::open(config, &clock)?.knowing(&node.signatures());
     let (serving, watched) = (health.subscribe(), Arc::clone(&health));
     Part::builder(node)
         .grpc(ExecutionServiceServer::new(ExecutionApi {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use chassis::{AllowedAgents, KeySetError, PartName, PinnedVerifier, clock::Clock};
-use warrant::{Action, Disposition, Mode, Risk, VERDICT_AUDIENCE, Verdict, Warrant};
+use warrant::{Action, Disposition, KnownSignatures, Mode, Risk, VERDICT_AUDIENCE, Verdict, Warrant};
 
 use crate::{config::Config, convert::ExecuteAction, error::ExecutionError};
 
@@ -42,6 +42,16 @@ impl Gatekeeper {
             agents: config.allowed_agents.iter().cloned().collect(),
             accept_simulated: config.accept_simulated,
         })
+    }
+
+    /// The same gatekeeper, for which the signatures in `known` need no second look.
+    #[must_use]
+    pub(crate) fn knowing(self, known: &Arc<KnownSignatures>) -> Self {
+        Self {
+            warrants: self.warrants.knowing(Arc::clone(known)),
+            verdicts: self.verdicts.knowing(Arc::clone(known)),
+            ..self
+        }
     }
 
     /// Admits an action whose warrant holds, now.

@@ -1,11 +1,12 @@
 //! Builds the five parts on top of each other, serves them, and ends them in the opposite order.
 
-use std::{io, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use chassis::{BoxError, Node, NodeConfig, Part, PartName};
 use orchestrator::Links;
 use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
+use warrant::KnownSignatures;
 
 use super::{keys::SERVICES_ISSUER, listeners::Listeners};
 use crate::{
@@ -100,7 +101,10 @@ impl Deployment {
 
 /// The five parts, those that others need first.
 async fn build(args: &UpArgs, data: &DataDir, listeners: Listeners) -> Result<Vec<Built>, BoxError> {
-    let (config, node) = open(PartName::Trace, args, data)?;
+    let signatures = Arc::default();
+    let open = |part| open(part, args, data, &signatures);
+
+    let (config, node) = open(PartName::Trace)?;
     let part = trace_svc::build(&trace_svc::Config::new(config, data.store(PartName::Trace)), &node)?;
     let trace = Built {
         node,
@@ -108,7 +112,7 @@ async fn build(args: &UpArgs, data: &DataDir, listeners: Listeners) -> Result<Ve
         listener: listeners.trace,
     };
 
-    let (config, node) = open(PartName::Approval, args, data)?;
+    let (config, node) = open(PartName::Approval)?;
     let part = approval_svc::build(&approval_config(config, args, data), &node, node.local(&trace.part)).await?;
     let approval = Built {
         node,
@@ -116,7 +120,7 @@ async fn build(args: &UpArgs, data: &DataDir, listeners: Listeners) -> Result<Ve
         listener: listeners.approval,
     };
 
-    let (config, node) = open(PartName::Classifier, args, data)?;
+    let (config, node) = open(PartName::Classifier)?;
     let part = classifier_svc::build(&classifier_config(config, args, data), &node)?;
     let classifier = Built {
         node,
@@ -124,7 +128,7 @@ async fn build(args: &UpArgs, data: &DataDir, listeners: Listeners) -> Result<Ve
         listener: listeners.classifier,
     };
 
-    let (config, node) = open(PartName::Executor, args, data)?;
+    let (config, node) = open(PartName::Executor)?;
     let config = executor_config(config, args, data)?;
     let part = executor_svc::build(&config, &node, node.local(&approval.part), node.local(&trace.part))?;
     let executor = Built {
@@ -133,7 +137,7 @@ async fn build(args: &UpArgs, data: &DataDir, listeners: Listeners) -> Result<Ve
         listener: listeners.executor,
     };
 
-    let (config, node) = open(PartName::Orchestrator, args, data)?;
+    let (config, node) = open(PartName::Orchestrator)?;
     let links = Links {
         classifier: node.local(&classifier.part),
         approval: node.local(&approval.part),
@@ -151,7 +155,12 @@ async fn build(args: &UpArgs, data: &DataDir, listeners: Listeners) -> Result<Ve
 }
 
 /// A part's node, with its own credential and the deployment's trust.
-fn open(part: PartName, args: &UpArgs, data: &DataDir) -> Result<(NodeConfig, Node), BoxError> {
+fn open(
+    part: PartName,
+    args: &UpArgs,
+    data: &DataDir,
+    signatures: &Arc<KnownSignatures>,
+) -> Result<(NodeConfig, Node), BoxError> {
     let config = NodeConfig {
         trust_file: Some(data.trust()),
         credential_key_file: Some(data.service_key(part)),
@@ -162,7 +171,7 @@ fn open(part: PartName, args: &UpArgs, data: &DataDir) -> Result<(NodeConfig, No
         log: args.log.clone(),
         ..NodeConfig::default()
     };
-    let node = Node::open(part, config.clone())?;
+    let node = Node::with_signatures(part, config.clone(), Arc::clone(signatures))?;
     Ok((config, node))
 }
 

@@ -6,6 +6,7 @@ use std::{
 };
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use warrant::KnownSignatures;
 
 use crate::{
     BoxError,
@@ -30,6 +31,7 @@ struct Inner {
     ids: Arc<dyn Ids>,
     credential: Option<Arc<Credential>>,
     verifier: Arc<Verifier>,
+    signatures: Arc<KnownSignatures>,
     config: NodeConfig,
     shutdown: CancellationToken,
     failure: OnceLock<&'static str>,
@@ -41,7 +43,22 @@ struct Inner {
 impl Node {
     /// The node of `part` as `config` says: trust and credential are read from its files.
     pub fn open(part: PartName, config: NodeConfig) -> Result<Self, NodeConfigError> {
-        Self::with_clock(part, config, Arc::new(SystemClock::default()), Arc::new(SystemIds))
+        Self::with_signatures(part, config, Arc::default())
+    }
+
+    /// As [`Node::open`], beside other parts in the same process that know the same signatures.
+    pub fn with_signatures(
+        part: PartName,
+        config: NodeConfig,
+        signatures: Arc<KnownSignatures>,
+    ) -> Result<Self, NodeConfigError> {
+        Self::assemble(
+            part,
+            config,
+            Arc::new(SystemClock::default()),
+            Arc::new(SystemIds),
+            signatures,
+        )
     }
 
     /// As [`Node::open`], with a clock and ids of the caller's.
@@ -50,6 +67,16 @@ impl Node {
         config: NodeConfig,
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Ids>,
+    ) -> Result<Self, NodeConfigError> {
+        Self::assemble(part, config, clock, ids, Arc::default())
+    }
+
+    fn assemble(
+        part: PartName,
+        config: NodeConfig,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+        signatures: Arc<KnownSignatures>,
     ) -> Result<Self, NodeConfigError> {
         let trust = config
             .trust_file
@@ -63,6 +90,7 @@ impl Node {
             ids,
             credential,
             verifier: Arc::new(verifier),
+            signatures,
             config,
             shutdown: CancellationToken::new(),
             failure: OnceLock::new(),
@@ -84,6 +112,11 @@ impl Node {
     /// Where the part gets fresh identifiers.
     pub fn ids(&self) -> Arc<dyn Ids> {
         Arc::clone(&self.inner.ids)
+    }
+
+    /// The signatures on verdicts and warrants that this process has made or checked.
+    pub fn signatures(&self) -> Arc<KnownSignatures> {
+        Arc::clone(&self.inner.signatures)
     }
 
     /// Cancelled when the part begins to drain; cancel it to make it drain.

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use warrant::{Claims, KeyError, KeySet, TokenError, Verifier};
+use warrant::{Claims, KeyError, KeySet, KnownSignatures, TokenError, Verifier};
 
 use crate::clock::Clock;
 
@@ -81,6 +81,14 @@ impl<C: Claims> PinnedVerifier<C> {
             read_at: clock.monotonic(),
         });
         Ok(Self { path, clock, current })
+    }
+
+    /// The same verifier, for which the signatures in `known` need no second look.
+    #[must_use]
+    pub fn knowing(self, known: Arc<KnownSignatures>) -> Self {
+        let verifier = Arc::new(Verifier::clone(&self.verifier()).knowing(known));
+        self.lock().verifier = verifier;
+        self
     }
 
     /// Verifies a token that is to take effect now.

@@ -3,6 +3,7 @@
 use std::{
     fmt,
     marker::PhantomData,
+    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -13,6 +14,7 @@ use crate::{
     error::TokenError,
     json,
     keys::{KeySet, SigningKey},
+    known::KnownSignatures,
 };
 
 /// Longer tokens are refused unread.
@@ -49,6 +51,7 @@ pub trait Claims: Serialize + DeserializeOwned + private::Sealed {
 pub struct Signer {
     issuer: String,
     key: SigningKey,
+    known: Arc<KnownSignatures>,
 }
 
 /// Accepts one kind of token, from one issuer, for one audience, under the keys pinned for them.
@@ -56,6 +59,7 @@ pub struct Verifier<C> {
     issuer: String,
     audience: String,
     keys: KeySet,
+    known: Arc<KnownSignatures>,
     claims: PhantomData<fn() -> C>,
 }
 
@@ -101,7 +105,7 @@ fn decode_text(text: &str) -> Result<String, TokenError> {
 }
 
 /// Checks header, key and signature, and gives back the payload's text.
-fn open(token: &str, typ: &str, keys: &KeySet) -> Result<String, TokenError> {
+fn open(token: &str, typ: &str, keys: &KeySet, known: &KnownSignatures) -> Result<String, TokenError> {
     if token.len() > MAX_TOKEN_BYTES {
         return Err(TokenError::TooLong);
     }
@@ -126,7 +130,7 @@ fn open(token: &str, typ: &str, keys: &KeySet) -> Result<String, TokenError> {
 
     let signature = decode(signature)?;
     let signature = signature.as_slice().try_into().map_err(|_| TokenError::BadSignature)?;
-    if !key.verifies(signed.as_bytes(), signature) {
+    if !known.verify(key, signed.as_bytes(), signature) {
         return Err(TokenError::BadSignature);
     }
     decode_text(payload)
@@ -140,7 +144,14 @@ impl Signer {
         Self {
             issuer: issuer.into(),
             key,
+            known: Arc::default(),
         }
+    }
+
+    /// The same signer, which notes its signatures where verifiers of this process find them.
+    #[must_use]
+    pub fn noting(self, known: Arc<KnownSignatures>) -> Self {
+        Self { known, ..self }
     }
 
     /// The issuer, to be put into `iss`.
@@ -173,13 +184,13 @@ impl Signer {
         let header = serde_json::to_vec(&header).map_err(encoding_failed)?;
         let payload = serde_json::to_vec(claims).map_err(encoding_failed)?;
         let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
-        let signature = URL_SAFE_NO_PAD.encode(self.key.sign(signed.as_bytes()));
-        let token = format!("{signed}.{signature}");
+        let signature = self.key.sign(signed.as_bytes());
+        let token = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature));
         if token.len() > MAX_TOKEN_BYTES {
-            Err(TokenError::TooLong)
-        } else {
-            Ok(token)
+            return Err(TokenError::TooLong);
         }
+        self.known.note(self.key.public(), signed.as_bytes(), &signature);
+        Ok(token)
     }
 }
 
@@ -192,14 +203,21 @@ impl<C: Claims> Verifier<C> {
             issuer: issuer.into(),
             audience: audience.into(),
             keys,
+            known: Arc::default(),
             claims: PhantomData,
         }
+    }
+
+    /// The same verifier, for which the signatures in `known` need no second look.
+    #[must_use]
+    pub fn knowing(self, known: Arc<KnownSignatures>) -> Self {
+        Self { known, ..self }
     }
 
     /// The same verifier with other keys, after a refetch.
     #[must_use]
     pub fn with_keys(&self, keys: KeySet) -> Self {
-        Self::new(&self.issuer, &self.audience, keys)
+        Self { keys, ..self.clone() }
     }
 
     /// The pinned keys.
@@ -223,7 +241,7 @@ impl<C: Claims> Verifier<C> {
     /// For a token that took effect while it was valid and is now evidence: the verdict under an approval
     /// that people took an hour to grant, or a warrant in a trace. It must never permit anything by itself.
     pub fn verify_ignoring_expiry(&self, token: &str, now: SystemTime) -> Result<C, TokenError> {
-        let payload = open(token, C::TYPE, &self.keys)?;
+        let payload = open(token, C::TYPE, &self.keys, &self.known)?;
         let claims: C = json::parse_object(&payload).map_err(|error| TokenError::InvalidClaims(error.to_string()))?;
         if claims.iss() != self.issuer {
             return Err(TokenError::WrongIssuer);
@@ -246,6 +264,7 @@ impl<C> Clone for Verifier<C> {
             issuer: self.issuer.clone(),
             audience: self.audience.clone(),
             keys: self.keys.clone(),
+            known: Arc::clone(&self.known),
             claims: PhantomData,
         }
     }

@@ -5,7 +5,8 @@
 //! They agree by its [`ActionDigest`], a SHA-256 over the action's canonical JSON, which each of them
 //! computes from the bytes in its own hands.
 //!
-//! The crate is pure: no I/O, no clock, no randomness. The caller passes the time in.
+//! The crate is pure: no I/O, no clock, no randomness. The caller passes the time in. What is remembered
+//! ([`KnownSignatures`]) saves work and changes no answer.
 //!
 //! A signature says who permitted what. It does not say that the permission is still unspent: an
 //! executor must also claim the warrant, and the claim is what makes it single-use.
@@ -66,6 +67,7 @@ mod ids;
 mod json;
 mod jws;
 mod keys;
+mod known;
 mod text;
 mod verdict;
 mod warrant;
@@ -77,6 +79,7 @@ pub use crate::{
     ids::{ApprovalId, RunId, approval_id, session_key},
     jws::{CLOCK_LEEWAY, Claims, MAX_TOKEN_BYTES, Signer, Verifier, numeric_date},
     keys::{KeySet, PublicKey, SigningKey},
+    known::KnownSignatures,
     verdict::{Disposition, Risk, VERDICT_AUDIENCE, Verdict, VerdictVerifier},
     warrant::{Mode, Warrant, WarrantVerifier},
 };
