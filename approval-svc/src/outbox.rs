@@ -15,7 +15,7 @@ use proto::{
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
 
-use crate::store::{ApprovalStore, OutboxRow, receipts::Receipt};
+use crate::store::{ApprovalStore, OutboxRow};
 
 /// How many events go into one request; trace-svc takes this many.
 const MAX_EVENTS: usize = 256;
@@ -110,7 +110,7 @@ impl<S: ApprovalStore, L: TraceLog> Relay<S, L> {
             }
         }
         self.position = last;
-        self.store.receipts().record(Vec::new(), last);
+        self.store.receipts().record([], last);
         Some(())
     }
 
@@ -132,7 +132,7 @@ impl<S: ApprovalStore, L: TraceLog> Relay<S, L> {
             let status = match answer {
                 None => return Sent::Stopped,
                 Some(Ok(answer)) if answer.len() == rows.len() => {
-                    self.record(&rows, answer);
+                    self.record(&rows);
                     if wakes {
                         self.store.wake_dispatch();
                     }
@@ -152,19 +152,10 @@ impl<S: ApprovalStore, L: TraceLog> Relay<S, L> {
         }
     }
 
-    fn record(&self, rows: &[&OutboxRow], answer: Vec<LogReceipt>) {
-        let receipts: Vec<Receipt> = rows
-            .iter()
-            .zip(answer)
-            .map(|(row, receipt)| Receipt {
-                position: row.position,
-                log: receipt.log,
-                index: receipt.index,
-                leaf_hash: receipt.leaf_hash,
-            })
-            .collect();
-        let last = receipts.last().map_or(0, |receipt| receipt.position);
-        self.store.receipts().record(receipts, last);
+    fn record(&self, rows: &[&OutboxRow]) {
+        let positions = rows.iter().map(|row| row.position);
+        let last = rows.last().map_or(0, |row| row.position);
+        self.store.receipts().record(positions, last);
     }
 
     fn hold(&self, row: &OutboxRow, status: &Status) {

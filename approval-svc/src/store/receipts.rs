@@ -5,6 +5,7 @@
 
 use std::{
     collections::HashSet,
+    ops::RangeInclusive,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -19,22 +20,10 @@ pub struct Receipts {
     inner: Mutex<Inner>,
 }
 
-/// The receipt of one outbox row.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Receipt {
-    /// The row's position.
-    pub position: u64,
-    /// Name of the log.
-    pub log: String,
-    /// Index of the entry.
-    pub index: u64,
-    /// Its leaf hash.
-    pub leaf_hash: Vec<u8>,
-}
-
 #[derive(Debug, Default)]
 struct Inner {
-    unsaved: Vec<Receipt>,
+    /// Positions of rows that have their receipt and are still in the stored outbox, in order.
+    unsaved: Vec<RangeInclusive<u64>>,
     held: HashSet<RunId>,
 }
 
@@ -49,9 +38,12 @@ impl Receipts {
         }
     }
 
-    /// Takes receipts, and that every row up to `relayed` has either its receipt or a held run.
-    pub fn record(&self, receipts: Vec<Receipt>, relayed: u64) {
-        self.lock().unsaved.extend(receipts);
+    /// Takes that the rows at `positions` have their receipts, and that every row up to `relayed` has either its receipt
+    /// or a held run.
+    pub fn record(&self, positions: impl IntoIterator<Item = u64>, relayed: u64) {
+        let mut inner = self.lock();
+        positions.into_iter().for_each(|position| inner.add(position));
+        drop(inner);
         self.relayed.send_if_modified(|known| {
             let grows = relayed > *known;
             *known = relayed.max(*known);
@@ -86,24 +78,35 @@ impl Receipts {
         matches!(known.await, Ok(Ok(_))) && self.covers(run, position)
     }
 
-    /// Whether there are receipts that are not stored yet.
+    /// Whether there are rows to be taken from the stored outbox.
     pub fn has_unsaved(&self) -> bool {
         !self.lock().unsaved.is_empty()
     }
 
-    /// Takes the receipts that are not stored yet.
-    pub(super) fn take_unsaved(&self) -> Vec<Receipt> {
+    /// Takes the positions that are to be taken from the stored outbox.
+    pub(super) fn take_unsaved(&self) -> Vec<RangeInclusive<u64>> {
         std::mem::take(&mut self.lock().unsaved)
     }
 
-    /// Gives receipts back that could not be stored.
-    pub(super) fn put_back(&self, mut receipts: Vec<Receipt>) {
+    /// Gives positions back that are still in the stored outbox.
+    pub(super) fn put_back(&self, mut positions: Vec<RangeInclusive<u64>>) {
         let mut inner = self.lock();
-        receipts.append(&mut inner.unsaved);
-        inner.unsaved = receipts;
+        positions.append(&mut inner.unsaved);
+        inner.unsaved = positions;
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl Inner ===
+
+impl Inner {
+    fn add(&mut self, position: u64) {
+        match self.unsaved.last_mut() {
+            Some(last) if last.end() + 1 == position => *last = *last.start()..=position,
+            _ => self.unsaved.push(position..=position),
+        }
     }
 }

@@ -217,7 +217,7 @@ impl ApprovalStore for SqliteStore {
                         return Ok(rows);
                     }
                     // Nothing is left of what was committed: all of it had been recorded before.
-                    self.receipts.record(Vec::new(), newest);
+                    self.receipts.record([], newest);
                 }
                 Fed::None => {}
             }
@@ -262,8 +262,7 @@ struct Known {
 impl Known {
     fn read(connection: &Connection) -> Result<Self, StoreError> {
         let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
-        let last_row = "SELECT max(
-             (SELECT ifnull(max(position), 0) FROM outbox), (SELECT ifnull(max(position), 0) FROM receipts))";
+        let last_row = "SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'outbox'";
         let last_row = unsigned(number(last_row)?)?;
         let first_unsent = connection.query_row("SELECT min(position) FROM outbox", [], |row| {
             row.get::<_, Option<i64>>(0)

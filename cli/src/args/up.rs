@@ -54,7 +54,7 @@ pub struct UpArgs {
     #[arg(long, env = "COUNTERSIGN_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text, value_name = "FORM")]
     pub log_format: LogFormat,
     /// Threads that run the parts
-    #[arg(long, env = "COUNTERSIGN_WORKER_THREADS", default_value_t = 2, value_name = "NUMBER")]
+    #[arg(long, env = "COUNTERSIGN_WORKER_THREADS", default_value_t = 1, value_name = "NUMBER")]
     pub worker_threads: usize,
 }
 

@@ -12,13 +12,14 @@ use crate::{
         Changed, Listed, OutboxRow, Query, StoreError, Stored,
         sqlite::{
             hub::fitting,
-            row::{self, COLUMNS, signed, unsigned},
+            row::{self, COLUMNS, JOIN_CONTENTS, signed, unsigned},
         },
     },
 };
 
 pub(super) fn get(connection: &Connection, id: &ApprovalId) -> Result<Option<Stored>, StoreError> {
-    let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM approvals WHERE id = ?1"))?;
+    let sql = format!("SELECT {COLUMNS} FROM approvals {JOIN_CONTENTS} WHERE id = ?1");
+    let mut statement = connection.prepare_cached(&sql)?;
     let found = statement
         .query_row([row::id_bytes(id)], |row| Ok(row::stored(row)))
         .optional()?;
@@ -73,8 +74,9 @@ pub(super) fn list_sql(query: &Query) -> (String, Vec<Box<dyn ToSql>>) {
     terms.add("position < ?", query.after.map(signed));
     let conditions = terms.sql.join(" AND ");
     let limit = query.limit;
-    let sql =
-        format!("SELECT {COLUMNS} FROM approvals {index} WHERE {conditions} ORDER BY position DESC LIMIT {limit}");
+    let sql = format!(
+        "SELECT {COLUMNS} FROM approvals {index} {JOIN_CONTENTS} WHERE {conditions} ORDER BY position DESC LIMIT {limit}"
+    );
     (sql, terms.values)
 }
 
@@ -84,8 +86,8 @@ pub(super) fn changes_after(
     max: usize,
 ) -> Result<Vec<Arc<Changed>>, StoreError> {
     let mut statement = connection.prepare_cached(
-        "SELECT a.content, c.progress, a.decision_position, c.position, a.last_change
-         FROM changes c JOIN approvals a ON a.id = c.approval_id
+        "SELECT content, c.progress, a.decision_position, c.position, a.last_change
+         FROM changes c JOIN approvals a ON a.id = c.approval_id JOIN contents ON contents.position = a.position
          WHERE c.position > ?1 ORDER BY c.position LIMIT ?2",
     )?;
     let mut rows = statement.query(params![signed(position), signed(max as u64)])?;

@@ -15,6 +15,9 @@ use crate::{
 /// The columns that [`stored`] reads, in its order.
 pub(super) const COLUMNS: &str = "content, progress, decision_position, position, last_change";
 
+/// Finds the content of the approvals that a query selects.
+pub(super) const JOIN_CONTENTS: &str = "JOIN contents USING (position)";
+
 /// A row of `approvals`.
 #[derive(Clone, Debug)]
 pub(super) struct ApprovalRow {

@@ -250,9 +250,9 @@ impl Session<'_> {
         let last_change = self.append_change(&step, &progress)?.unwrap_or(0);
         let (content, after) = (&step.after.content, &step.after);
         self.prepare(
-            "INSERT INTO approvals (id, tenant, issuer, requester, agent, risk, content, state, due_time,
+            "INSERT INTO approvals (id, tenant, issuer, requester, agent, risk, state, due_time,
                  dispatch_time, decision_position, last_change, progress)
-             VALUES (:id, :tenant, :issuer, :requester, :agent, :risk, :content, :state, :due_time,
+             VALUES (:id, :tenant, :issuer, :requester, :agent, :risk, :state, :due_time,
                  :dispatch_time, :decision_position, :last_change, :progress)",
         )?
         .execute(named_params! {
@@ -262,7 +262,6 @@ impl Session<'_> {
             ":requester": content.action.requester,
             ":agent": content.action.agent,
             ":risk": content.rule.risk.as_str(),
-            ":content": row::encode_content(content)?,
             ":state": after.state().as_str(),
             ":due_time": after.due().map(Moment::nanos),
             ":dispatch_time": after.progress.dispatch_time.nanos(),
@@ -270,13 +269,16 @@ impl Session<'_> {
             ":last_change": signed(last_change),
             ":progress": progress,
         })?;
+        let position = self.connection.last_insert_rowid();
+        self.prepare("INSERT INTO contents (position, content) VALUES (?1, ?2)")?
+            .execute(params![position, row::encode_content(content)?])?;
         let stored = Stored {
             approval: step.after,
             decision_position,
         };
         self.published.written.push(ApprovalRow {
             stored: stored.clone(),
-            position: unsigned(self.connection.last_insert_rowid())?,
+            position: unsigned(position)?,
             last_change,
         });
         Ok(stored)
@@ -381,8 +383,9 @@ impl Session<'_> {
 
     fn as_of(&self, change: i64) -> Result<Stored, StoreError> {
         let mut statement = self.prepare(
-            "SELECT a.content, c.progress, a.decision_position, a.position, a.last_change
-             FROM changes c JOIN approvals a ON a.id = c.approval_id WHERE c.position = ?1",
+            "SELECT content, c.progress, a.decision_position, a.position, a.last_change
+             FROM changes c JOIN approvals a ON a.id = c.approval_id JOIN contents ON contents.position = a.position
+             WHERE c.position = ?1",
         )?;
         statement
             .query_row([change], |row| Ok(row::stored(row)))?
@@ -413,7 +416,8 @@ impl Session<'_> {
 
     fn load_bytes(&self, id: &[u8; 16]) -> Result<Option<ApprovalRow>, StoreError> {
         let mut statement = self.prepare(
-            "SELECT content, progress, decision_position, position, last_change FROM approvals WHERE id = ?1",
+            "SELECT content, progress, decision_position, position, last_change
+             FROM approvals JOIN contents USING (position) WHERE id = ?1",
         )?;
         statement
             .query_row([id], |row| Ok(row::stored(row)))

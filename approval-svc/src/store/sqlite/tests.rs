@@ -116,7 +116,7 @@ async fn an_altered_action_is_not_read() {
     let store = harness.open(Terms::default()).await;
     let id = store.create(draft(1, Risk::Green)).await.unwrap().stored.approval.id();
     let path = harness.folder.path().join("approvals.sqlite");
-    let altered = "UPDATE approvals SET content = replace(content, 'Summarise', 'Forward')";
+    let altered = "UPDATE contents SET content = replace(content, 'Summarise', 'Forward')";
     drop(store);
     Connection::open(path).unwrap().execute(altered, []).unwrap();
     let store = harness.open(Terms::default()).await;

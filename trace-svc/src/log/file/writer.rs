@@ -1,9 +1,9 @@
 //! The one writer: takes what waits, plans it, writes it at once, syncs it once, and only then answers.
 //!
-//! Nothing waits for company: a commit begins as soon as something is there, and what arrives while the disk is busy is
-//! the next commit.
+//! Nothing waits for company on an idle machine: a commit begins as soon as something is there, and what arrives while
+//! the disk is busy is the next commit. On a busy one, whoever is about to ask gets to do so first.
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, thread};
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
@@ -112,6 +112,7 @@ impl Writer {
     /// Serves requests until the log is closed.
     pub(super) fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
         while let Some(first) = jobs.blocking_recv() {
+            thread::yield_now();
             let waiting = take_waiting(first, &mut jobs);
             let (requests, replies): (Vec<_>, Vec<_>) = waiting
                 .into_iter()
