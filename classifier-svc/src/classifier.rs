@@ -1,15 +1,18 @@
 //! The engine: views, clauses and rules to one assessment.
 //!
 //! The highest severity wins, whatever the order of the rules. GREEN needs positive evidence:
-//! some instruction or question that a GREEN rule covers, and none that no rule covers.
+//! some instruction or question that a GREEN rule covers, and none that no rule covers. The learned layer may raise an
+//! instruction by one step; tool calls are left to the rules.
 
 mod conclude;
 mod hold;
+mod learned;
 mod reading;
 
 use self::hold::{Hold, UNREADABLE, hold_for};
 use crate::{
     assessment::Assessment,
+    model::Weights,
     normalise::normalise,
     policy::{Policy, PolicyError},
     rule::Context,
@@ -44,6 +47,15 @@ impl Classifier {
         }
     }
 
+    /// The same classifier with other weights in its model, if it has one.
+    #[must_use]
+    pub fn with_weights(mut self, weights: Weights) -> Self {
+        if let Some(model) = &mut self.policy.model {
+            model.set_weights(weights);
+        }
+        self
+    }
+
     /// The classifier with the built-in policy.
     pub fn built_in() -> Result<Self, PolicyError> {
         Self::from_policy(Policy::built_in()?)
@@ -69,7 +81,7 @@ impl Classifier {
         let views = normalise(text, &self.policy.vocabulary);
         let readings = self.read_all(&views, context);
         let hold = hold_for(&views, &readings, text);
-        self.conclude(&views, &readings, Vec::new(), hold)
+        self.conclude(&views, &readings, Vec::new(), hold, self.policy.model.as_ref())
     }
 
     /// Assesses a tool call: the tool by its rules, the strings of its arguments like any text.
@@ -97,7 +109,7 @@ impl Classifier {
                 "no rule of the policy knows this tool".to_owned(),
             )
         });
-        self.conclude(&views, &readings, tools, held.or(unknown))
+        self.conclude(&views, &readings, tools, held.or(unknown), None)
     }
 }
 

@@ -1,7 +1,8 @@
 //! The classifier: from the text of a request to a risk, with the reasons, signed.
 //!
 //! The core is pure: [`normalise`] makes the views under which a text is read, [`clause`] finds who is told to do what,
-//! [`rule`] matches typed conditions, [`policy`] loads lexicons and rules, and [`classifier`] draws the conclusion.
+//! [`rule`] matches typed conditions, [`policy`] loads lexicons and rules, [`model`] may raise what the rules say, and
+//! [`classifier`] draws the conclusion.
 //! Around it: [`verdict`] binds the conclusion to an action and signs it, [`api`] serves it.
 //!
 //! ```
@@ -22,6 +23,7 @@ pub mod concept;
 pub mod config;
 mod convert;
 pub mod error;
+pub mod model;
 pub mod normalise;
 pub mod policy;
 pub mod quality;

@@ -13,6 +13,7 @@ use crate::{
     classifier::Classifier,
     clause::Entities,
     command::Commands,
+    model::Model,
     quality::Qualities,
     rule::{Context, Risk, Rules},
     vocabulary::{Vocabulary, VocabularyError},
@@ -29,6 +30,8 @@ const DEFAULT: &[(&str, &str)] = &[
     ("rules-red.yaml", include_str!("../policy/default/rules-red.yaml")),
     ("rules-amber.yaml", include_str!("../policy/default/rules-amber.yaml")),
     ("rules-green.yaml", include_str!("../policy/default/rules-green.yaml")),
+    ("learned.yaml", include_str!("../policy/default/learned.yaml")),
+    ("learned.model", include_str!("../policy/default/learned.model")),
 ];
 
 /// A compiled policy.
@@ -45,6 +48,7 @@ pub struct Policy {
     pub(crate) commands: Commands,
     pub(crate) rules: Rules,
     pub(crate) qualities: Qualities,
+    pub(crate) model: Option<Model>,
     tests: Vec<Placed<PolicyTest>>,
 }
 

@@ -3,12 +3,14 @@
 use super::{
     Classifier, MAX_SPANS,
     hold::{Hold, UNREADABLE},
+    learned,
     reading::Reading,
 };
 use crate::{
     assessment::{Assessment, Disposition, Fact, RuleMatch, Span},
     clause::Clause,
     concept::ConceptSet,
+    model::Model,
     normalise::Views,
     quality::{Quality, QualityKind},
     rule::{Match, Risk},
@@ -23,6 +25,7 @@ impl Classifier {
         readings: &[Reading<'_>],
         tools: Vec<Match>,
         hold: Option<Hold>,
+        model: Option<&Model>,
     ) -> Assessment {
         let mut matches: Vec<RuleMatch> = Vec::new();
         for found in tools {
@@ -45,6 +48,10 @@ impl Classifier {
         if let Some(hold) = hold.filter(|hold| !explained || hold.rule == UNREADABLE) {
             risk = risk.max(Risk::Amber);
             matches.push(hold.into());
+        }
+        if let Some(raised) = model.and_then(|model| learned::raise(model, risk, readings)) {
+            risk = raised.risk;
+            matches.push(raised);
         }
         matches.sort_by(|a, b| b.risk.cmp(&a.risk).then_with(|| a.rule.cmp(&b.rule)));
         self.assessment(risk, matches, views, readings)

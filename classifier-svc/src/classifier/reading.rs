@@ -5,7 +5,8 @@ use crate::{
     assessment::Span,
     clause::{Clause, Reach, Token, clauses, tokenise},
     concept::ConceptSet,
-    normalise::{View, Views},
+    model::features,
+    normalise::{View, Views, normalise},
     rule::{Context, Match, Risk, Subject},
     tool::ToolCall,
     vocabulary::VerbClass,
@@ -28,6 +29,15 @@ pub(super) struct Reading<'v> {
 impl Classifier {
     pub(super) fn read_all<'v>(&self, views: &'v Views, context: &Context) -> Vec<Reading<'v>> {
         views.views.iter().map(|view| self.read(view, context)).collect()
+    }
+
+    /// The words of a text as the learned layer reads them in its first view.
+    pub(crate) fn read_words(&self, text: &str, take: impl FnOnce(&[features::Word<'_>])) {
+        let views = normalise(text, &self.policy.vocabulary);
+        if let Some(view) = views.views.first() {
+            let tokens = tokenise(view, &self.policy.vocabulary, &self.policy.entities);
+            take(&features::words(&view.text, &tokens));
+        }
     }
 
     fn read<'v>(&self, view: &'v View, context: &Context) -> Reading<'v> {

@@ -14,10 +14,14 @@ use super::{DEFAULT, MAX_POLICY_BYTES, Policy, PolicyError, PolicyTest};
 use crate::{
     clause::Entities,
     command::{self, CommandNames, Commands},
+    model::{Model, ModelSpec},
     quality::{Qualities, QualitySpec},
     rule::{RuleSpec, Rules},
     vocabulary::{VerbClass, Vocabulary, VocabularyBuilder, VocabularyError},
 };
+
+/// How the name of a model file ends.
+const MODEL_ENDING: &str = ".model";
 
 /// A policy as it is written.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +46,10 @@ pub struct Source {
     pub rules: Vec<Placed<RuleSpec>>,
     /// Its test cases.
     pub tests: Vec<Placed<PolicyTest>>,
+    /// What it says of its model.
+    pub model: Option<Placed<ModelSpec>>,
+    /// Its model files by name.
+    pub models: BTreeMap<String, String>,
 }
 
 /// Where something stands.
@@ -85,6 +93,7 @@ struct PolicyFile {
     facts: QualitySpec,
     rules: Vec<Spanned<RuleSpec>>,
     tests: Vec<Spanned<PolicyTest>>,
+    model: Option<Spanned<ModelSpec>>,
 }
 
 // === impl Source ===
@@ -95,7 +104,7 @@ impl Source {
         Self::parse(DEFAULT)
     }
 
-    /// Reads a policy file, or all `.yaml` files of a folder. What is refused stands beside what could be read.
+    /// Reads a policy file, or all `.yaml` and `.model` files of a folder. What is refused stands beside what could be read.
     pub fn open(path: &Path) -> Result<(Self, Vec<PolicyError>), PolicyError> {
         let mut files = Vec::new();
         for path in paths(path)? {
@@ -123,6 +132,10 @@ impl Source {
         }
         let mut refusals = Vec::new();
         for (file, text) in files {
+            if file.ends_with(MODEL_ENDING) {
+                whole.models.insert((*file).to_owned(), (*text).to_owned());
+                continue;
+            }
             match serde_saphyr::from_str::<PolicyFile>(text) {
                 Ok(part) => whole.merge(file, part, &mut refusals),
                 Err(error) => refusals.push(PolicyError::Parse {
@@ -159,6 +172,12 @@ impl Source {
                 refusals.push(PolicyError::Missing(what));
             }
         }
+        let model = self.model.as_ref().and_then(|spec| {
+            let compiled = compile_model(&spec.value, &self.models);
+            compiled
+                .map_err(|problem| refusals.push(PolicyError::at(spec.place.clone(), problem)))
+                .ok()
+        });
         let (Some(name), Some(version)) = (self.name, self.version) else {
             return None;
         };
@@ -171,6 +190,7 @@ impl Source {
             vocabulary,
             rules,
             qualities,
+            model,
             tests: self.tests,
         })
     }
@@ -199,6 +219,13 @@ impl Source {
             self.facts.entry(kind).or_default().extend(values);
         }
         self.internal_domains.extend(part.internal_domains);
+        if let Some(model) = part.model {
+            let model = Placed::new(file, model);
+            let place = model.place.clone();
+            if self.model.replace(model).is_some() {
+                refusals.push(PolicyError::at(place, "names a second model".to_owned()));
+            }
+        }
         self.rules
             .extend(part.rules.into_iter().map(|rule| Placed::new(file, rule)));
         self.tests
@@ -231,6 +258,13 @@ impl<T> Placed<T> {
     }
 }
 
+fn compile_model(spec: &ModelSpec, files: &BTreeMap<String, String>) -> Result<Model, String> {
+    let text = files
+        .get(&spec.file)
+        .ok_or_else(|| format!("names the model file `{}`, which is not there", spec.file))?;
+    Model::parse(spec.clone(), text)
+}
+
 /// Adds the concepts of one file; none may be known from another.
 fn enter<T>(
     known: &mut BTreeMap<String, Placed<T>>,
@@ -247,7 +281,7 @@ fn enter<T>(
     }
 }
 
-/// The file itself, or the `.yaml` files of a folder by name.
+/// The file itself, or the `.yaml` and `.model` files of a folder by name.
 fn paths(path: &Path) -> Result<Vec<PathBuf>, PolicyError> {
     if !path.is_dir() {
         return Ok(vec![path.to_path_buf()]);
@@ -260,7 +294,10 @@ fn paths(path: &Path) -> Result<Vec<PathBuf>, PolicyError> {
     let mut paths: Vec<PathBuf> = entries
         .into_iter()
         .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|ending| ending == "yaml"))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|ending| ending == "yaml" || ending == "model")
+        })
         .collect();
     paths.sort();
     Ok(paths)

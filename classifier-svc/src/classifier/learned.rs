@@ -1,0 +1,44 @@
+//! What the learned layer raises, as one more match of the explanation.
+
+use super::reading::Reading;
+use crate::{
+    assessment::RuleMatch,
+    model::{Model, Raise},
+    rule::Risk,
+};
+
+/// The name under which it stands in a verdict, as a rule would.
+const BLOCK: &str = "learned.block";
+const HOLD: &str = "learned.hold";
+
+/// The view in which the model is surest that `risk` is too low, as a match; none if it has nothing to raise.
+pub(super) fn raise(model: &Model, risk: Risk, readings: &[Reading<'_>]) -> Option<RuleMatch> {
+    let raises = readings.iter().filter_map(|reading| {
+        let raise = model.raise(risk, &reading.view.text, &reading.tokens)?;
+        Some((raise, reading))
+    });
+    let (raise, reading) = raises.max_by(|a, b| a.0.probability.total_cmp(&b.0.probability))?;
+    Some(explain(model, &raise, reading))
+}
+
+fn explain(model: &Model, raise: &Raise, reading: &Reading<'_>) -> RuleMatch {
+    let tokens = || raise.tokens.iter().filter_map(|index| reading.tokens.get(*index));
+    let words: Vec<String> = tokens()
+        .filter_map(|token| reading.view.text.get(token.start..token.end))
+        .map(|word| format!("`{word}`"))
+        .collect();
+    let blocks = raise.risk == Risk::Red;
+    RuleMatch {
+        rule: if blocks { BLOCK } else { HOLD }.to_owned(),
+        title: "Reads like blocked requests".to_owned(),
+        category: "learned layer".to_owned(),
+        risk: raise.risk,
+        reason: format!(
+            "it reads like requests that are blocked, above all by {}",
+            words.join(", ")
+        ),
+        alternative: blocks.then(|| model.spec.alternative.clone()),
+        view: reading.view.name,
+        spans: tokens().map(|token| reading.span(token.start, token.end)).collect(),
+    }
+}
