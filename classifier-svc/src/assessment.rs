@@ -92,6 +92,16 @@ pub struct Fact {
     pub span: Span,
 }
 
+// === impl Assessment ===
+
+impl Assessment {
+    /// The rule that decides: the first of the gravest.
+    pub fn decider(&self) -> &str {
+        let decides = self.matches.iter().find(|found| found.risk == self.risk);
+        decides.map_or("", |found| found.rule.as_str())
+    }
+}
+
 // === impl Disposition ===
 
 impl Disposition {

@@ -1,10 +1,17 @@
 //! What the classifier service is configured with.
 
-use std::path::PathBuf;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use clap::Parser;
+use clap::{Args, Parser};
 
-use chassis::{HasNodeConfig, NodeConfig};
+use chassis::{BoxError, HasNodeConfig, NodeConfig};
+use warrant::KeySet;
+
+use crate::policies::Loader;
 
 /// Says how risky an action is, and signs what it says.
 #[derive(Debug, Clone, Parser)]
@@ -41,9 +48,77 @@ pub struct Config {
         help_heading = "Policy"
     )]
     pub policy_file: Option<PathBuf>,
+
+    /// How policies are taken over.
+    #[command(flatten)]
+    pub bundles: BundleConfig,
+}
+
+/// Which policies are taken over while the service runs.
+#[derive(Debug, Clone, Args)]
+pub struct BundleConfig {
+    /// Public keys (JSON Web Key Set) of those who may sign policies. With it, a policy without their signature is refused
+    #[arg(
+        long,
+        env = "COUNTERSIGN_CLASSIFIER_POLICY_KEY_SET_FILE",
+        value_name = "FILE",
+        help_heading = "Policy"
+    )]
+    pub policy_key_set_file: Option<PathBuf>,
+
+    /// File in which the newest revision is noted, so that no older policy is taken after a restart either
+    #[arg(
+        long,
+        env = "COUNTERSIGN_CLASSIFIER_POLICY_STATE_FILE",
+        value_name = "FILE",
+        help_heading = "Policy"
+    )]
+    pub policy_state_file: Option<PathBuf>,
+
+    /// Policy that is tried out beside the live one; its verdicts count for nothing
+    #[arg(
+        long,
+        env = "COUNTERSIGN_CLASSIFIER_SHADOW_POLICY_FILE",
+        value_name = "PATH",
+        help_heading = "Policy"
+    )]
+    pub shadow_policy_file: Option<PathBuf>,
+
+    /// How often the policy's files are looked at
+    #[arg(
+        long,
+        env = "COUNTERSIGN_CLASSIFIER_POLICY_RELOAD_INTERVAL",
+        value_name = "DURATION",
+        default_value = "5s",
+        value_parser = reload_interval,
+        help_heading = "Policy"
+    )]
+    pub policy_reload_interval: Duration,
 }
 
 const DEFAULT_ISSUER: &str = "classifier-svc";
+const DEFAULT_RELOAD_INTERVAL: Duration = Duration::from_secs(5);
+
+fn reload_interval(text: &str) -> Result<Duration, String> {
+    let interval = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if interval < Duration::from_millis(10) {
+        return Err("must be 10ms or more".to_owned());
+    }
+    Ok(interval)
+}
+
+// === impl BundleConfig ===
+
+impl Default for BundleConfig {
+    fn default() -> Self {
+        Self {
+            policy_key_set_file: None,
+            policy_state_file: None,
+            shadow_policy_file: None,
+            policy_reload_interval: DEFAULT_RELOAD_INTERVAL,
+        }
+    }
+}
 
 // === impl Config ===
 
@@ -55,8 +130,34 @@ impl Config {
             signing_key_file: signing_key_file.into(),
             issuer: DEFAULT_ISSUER.to_owned(),
             policy_file: None,
+            bundles: BundleConfig::default(),
         }
     }
+
+    /// Where the live policy comes from, and the shadow if there is one.
+    pub(crate) fn loaders(&self) -> Result<(Loader, Option<Loader>), BoxError> {
+        let keys = self.bundles.policy_key_set_file.as_deref().map(read_keys).transpose()?;
+        let shadow = self.bundles.shadow_policy_file.clone().map(|path| Loader {
+            path: Some(path),
+            keys: keys.clone(),
+            state: None,
+        });
+        let live = Loader {
+            path: self.policy_file.clone(),
+            keys,
+            state: self.bundles.policy_state_file.clone(),
+        };
+        Ok((live, shadow))
+    }
+}
+
+fn read_keys(path: &Path) -> Result<KeySet, BoxError> {
+    let text = fs::read_to_string(path).map_err(|error| format!("read key set `{}`: {error}", path.display()))?;
+    let keys = KeySet::from_json(&text).map_err(|error| format!("key set `{}`: {error}", path.display()))?;
+    if keys.is_empty() {
+        return Err(format!("key set `{}` has no key", path.display()).into());
+    }
+    Ok(keys)
 }
 
 impl HasNodeConfig for Config {

@@ -5,13 +5,12 @@ use chassis::{
     convert::{action_from_proto, disposition_to_proto, risk_to_proto},
     time,
 };
-use proto::classification::v1 as wire;
+use proto::{classification::v1 as wire, common::v1 as common};
 use tonic::Status;
 use warrant::Action;
 
 use crate::{
     assessment::{Disposition, Fact, RuleMatch, Span},
-    classifier::Classifier,
     clause::Frame,
     error::{ClassifyError, DOMAIN},
     rule::Risk,
@@ -19,9 +18,9 @@ use crate::{
 };
 
 /// The action to classify, with everything that is wrong with it said at once.
-pub(crate) fn classify_action(request: wire::ClassifyActionRequest) -> Result<Action, Status> {
+pub(crate) fn action(action: Option<common::Action>) -> Result<Action, Status> {
     let mut violations = Violations::new(DOMAIN);
-    let action = action_from_proto(&mut violations, "action", request.action);
+    let action = action_from_proto(&mut violations, "action", action);
     let missing = || chassis::fault::to_status(&ClassifyError::SubjectMissing);
     violations.check()?;
     action.ok_or_else(missing)
@@ -41,11 +40,7 @@ pub(crate) fn check_requester(action: &Action, person: &Person) -> Result<(), Cl
 }
 
 /// A classification on the wire.
-pub(crate) fn classification_to_proto(
-    action: &Action,
-    signed: SignedAssessment,
-    classifier: &Classifier,
-) -> wire::Classification {
+pub(crate) fn classification_to_proto(action: &Action, signed: SignedAssessment) -> wire::Classification {
     let assessment = signed.assessment;
     wire::Classification {
         risk: risk_to_proto(assessment.risk.into()).into(),
@@ -62,7 +57,7 @@ pub(crate) fn classification_to_proto(
             .collect(),
         confidence: assessment.confidence,
         policy_digest: assessment.policy,
-        policy_version: classifier.policy().version.clone(),
+        policy_version: signed.policy_version,
         action_digest: action.digest().to_string(),
         verdict_jws: signed.jws,
         expire_time: Some(time::to_proto(signed.expires)),

@@ -6,6 +6,8 @@ use chassis::{
 };
 use proto::common::v1::ErrorReason;
 
+use crate::policy::PolicyError;
+
 /// Domain of this service's errors.
 pub const DOMAIN: &str = PartName::Classifier.domain();
 
@@ -21,6 +23,15 @@ pub enum ClassifyError {
         /// The field that differs.
         field: &'static str,
     },
+    /// No such policy is at work.
+    #[error("no policy `{name}` is at work")]
+    PolicyNotFound {
+        /// The name that was asked for.
+        name: String,
+    },
+    /// A policy that was sent is none.
+    #[error("the policy is refused: {0}")]
+    PolicyRefused(PolicyError),
     /// The verdict can't be signed.
     #[error("the verdict can't be signed")]
     Unsigned(#[from] warrant::TokenError),
@@ -37,6 +48,8 @@ impl Fault for ClassifyError {
         match self {
             Self::SubjectMissing => Code::Unauthenticated,
             Self::RequesterMismatch { .. } => Code::PermissionDenied,
+            Self::PolicyNotFound { .. } => Code::NotFound,
+            Self::PolicyRefused(_) => Code::InvalidArgument,
             Self::Unsigned(_) => Code::Internal,
         }
     }
@@ -45,6 +58,8 @@ impl Fault for ClassifyError {
         match self {
             Self::SubjectMissing => ErrorReason::SubjectMissing,
             Self::RequesterMismatch { .. } => ErrorReason::RequesterMismatch,
+            Self::PolicyNotFound { .. } => ErrorReason::PolicyNotFound,
+            Self::PolicyRefused(_) => ErrorReason::PolicyRefused,
             Self::Unsigned(_) => ErrorReason::Internal,
         }
     }
@@ -52,7 +67,8 @@ impl Fault for ClassifyError {
     fn metadata(&self) -> Vec<(&'static str, String)> {
         match self {
             Self::RequesterMismatch { field } => vec![("field", (*field).to_owned())],
-            Self::SubjectMissing | Self::Unsigned(_) => Vec::new(),
+            Self::PolicyNotFound { name } => vec![("name", name.clone())],
+            Self::SubjectMissing | Self::PolicyRefused(_) | Self::Unsigned(_) => Vec::new(),
         }
     }
 }

@@ -3,7 +3,8 @@
 //! The core is pure: [`normalise`] makes the views under which a text is read, [`clause`] finds who is told to do what,
 //! [`rule`] matches typed conditions, [`policy`] loads lexicons and rules, [`model`] may raise what the rules say, and
 //! [`classifier`] draws the conclusion.
-//! Around it: [`verdict`] binds the conclusion to an action and signs it, [`api`] serves it.
+//! Around it: [`policies`] has the policies at work and takes newer ones over, [`verdict`] binds the conclusion to an
+//! action and signs it, [`api`] serves it.
 //!
 //! ```
 //! # fn main() -> Result<(), classifier_svc::PolicyError> {
@@ -25,6 +26,7 @@ mod convert;
 pub mod error;
 pub mod model;
 pub mod normalise;
+pub mod policies;
 pub mod policy;
 pub mod quality;
 pub mod rule;
@@ -32,12 +34,19 @@ pub mod tool;
 pub mod verdict;
 pub mod vocabulary;
 
+use std::sync::Arc;
+
 use chassis::{BoxError, Node, Part};
 use proto::classification::v1::classification_service_server::ClassificationServiceServer;
 use secrecy::ExposeSecret as _;
+use tokio::sync::watch;
 use warrant::{Signer, SigningKey};
 
-use crate::{api::ClassificationApi, verdict::Judge};
+use crate::{
+    api::ClassificationApi,
+    policies::{Policies, reload},
+    verdict::Judge,
+};
 
 pub use assessment::{Assessment, Disposition};
 pub use classifier::Classifier;
@@ -45,29 +54,24 @@ pub use config::Config;
 pub use policy::{Policy, PolicyError};
 pub use rule::{Context, Risk};
 
-/// Loads the policy, runs its tests, and puts the service together.
+/// The largest message that is taken: a policy and what lies around it.
+const MAX_MESSAGE_BYTES: usize = policy::MAX_POLICY_BYTES + 4 * 1024 * 1024;
+
+/// Loads the policies, runs their tests, and puts the service together.
 pub fn build(config: &Config, node: &Node) -> Result<Part, BoxError> {
-    let policy = match &config.policy_file {
-        Some(path) => Policy::open(path)?,
-        None => Policy::built_in()?,
-    };
-    let classifier = Classifier::from_policy(policy)?;
-    let loaded = classifier.policy();
-    tracing::info!(
-        policy = loaded.name,
-        version = loaded.version,
-        digest = classifier.digest(),
-        rules = loaded.rule_count(),
-        terms = loaded.term_count(),
-        "policy loaded"
-    );
+    let (live, shadow) = config.loaders()?;
+    let policies = Arc::new(Policies::open(live, shadow, &node.clock())?);
     let key = SigningKey::from_pkcs8_pem(chassis::secret::read(&config.signing_key_file)?.expose_secret())?;
     let signer = Signer::new(&config.issuer, key).noting(node.signatures());
-    let judge = Judge::new(classifier, signer);
+    let judge = Judge::new(Arc::clone(&policies), signer);
+    let api = ClassificationServiceServer::new(ClassificationApi::new(judge, node.clock()));
+    let (healthy, health) = watch::channel(true);
+    let interval = config.bundles.policy_reload_interval;
     Part::builder(node)
-        .grpc(ClassificationServiceServer::new(ClassificationApi::new(
-            judge,
-            node.clock(),
-        )))
+        .grpc(api.max_decoding_message_size(MAX_MESSAGE_BYTES))
+        .health_of(reload::POLICY_HEALTH, health)
+        .background("policy-reload", move |shutdown| {
+            reload::run(policies, interval, healthy, shutdown)
+        })
         .build()
 }

@@ -1,5 +1,6 @@
 //! Policies: lexicons, rules and test cases, written as YAML and compiled once.
 
+pub mod bundle;
 pub mod diff;
 pub mod lint;
 pub mod score;
@@ -15,10 +16,12 @@ use crate::{
     command::Commands,
     model::Model,
     quality::Qualities,
-    rule::{Context, Risk, Rules},
+    rule::{Context, Risk, RuleSpec, Rules},
     vocabulary::{Vocabulary, VocabularyError},
 };
+use bundle::SEAL_FILE;
 use source::{Place, Placed, Source};
+use warrant::SealError;
 
 /// The largest policy that is read.
 pub const MAX_POLICY_BYTES: usize = 8 * 1024 * 1024;
@@ -41,6 +44,8 @@ pub struct Policy {
     pub name: String,
     /// Its version.
     pub version: String,
+    /// Its revision; a lower one never takes its place. 0 if it names none.
+    pub revision: u64,
     /// SHA-256 over its files.
     pub digest: [u8; 32],
     pub(crate) vocabulary: Vocabulary,
@@ -85,6 +90,26 @@ pub enum PolicyError {
     /// The facts are wrong.
     #[error("policy {0}")]
     Facts(String),
+    /// The folder isn't the same twice.
+    #[error("policy `{path}` changes while it is read")]
+    Unstable {
+        /// The folder.
+        path: String,
+    },
+    /// Nobody who may has signed it.
+    #[error("policy signature: {0}")]
+    Signature(#[from] SealError),
+    /// Signatures are asked for, and there is none.
+    #[error("policy is not signed: it has no file `{SEAL_FILE}`")]
+    Unsigned,
+    /// It is older than what was at work before, or says something else under the same revision.
+    #[error("policy has revision {found}; revision {known} was at work, so that {needed} or more is needed", needed = .known.saturating_add(1))]
+    NotNewer {
+        /// Its revision.
+        found: u64,
+        /// The revision that was at work.
+        known: u64,
+    },
     /// The policy is too large.
     #[error("policy is larger than {MAX_POLICY_BYTES} bytes")]
     TooLarge,
@@ -144,7 +169,7 @@ impl Policy {
         Self::compile(Source::parse(files))
     }
 
-    fn compile((source, mut refusals): (Source, Vec<PolicyError>)) -> Result<Self, PolicyError> {
+    pub(crate) fn compile((source, mut refusals): (Source, Vec<PolicyError>)) -> Result<Self, PolicyError> {
         if refusals.is_empty()
             && let Some(policy) = source.compile(&mut refusals)
         {
@@ -173,6 +198,11 @@ impl Policy {
         }
     }
 
+    /// Its rules.
+    pub fn rules(&self) -> impl Iterator<Item = &RuleSpec> {
+        self.rules.iter()
+    }
+
     /// How many rules it has.
     pub fn rule_count(&self) -> usize {
         self.rules.len()
@@ -187,7 +217,7 @@ impl Policy {
 // === impl PolicyError ===
 
 impl PolicyError {
-    fn read(path: &Path, source: std::io::Error) -> Self {
+    pub(crate) fn read(path: &Path, source: std::io::Error) -> Self {
         Self::Read {
             path: path.display().to_string(),
             source,

@@ -203,6 +203,11 @@ impl Rules {
         self.all.get(rule).map(|rule| &rule.spec)
     }
 
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &RuleSpec> {
+        self.all.iter().map(|rule| &rule.spec)
+    }
+
     /// How many rules there are.
     pub fn len(&self) -> usize {
         self.all.len()

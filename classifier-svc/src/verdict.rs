@@ -2,13 +2,17 @@
 
 use std::{
     collections::BTreeSet,
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
 use sha2::{Digest, Sha256};
 use warrant::{Action, Operation, Signer, VERDICT_AUDIENCE, Verdict, numeric_date};
 
-use crate::{assessment::Assessment, classifier::Classifier, error::ClassifyError, rule::Context, tool::ToolCall};
+use crate::{
+    assessment::Assessment, classifier::Classifier, error::ClassifyError, policies::Policies, rule::Context,
+    tool::ToolCall,
+};
 
 /// How long a verdict can be acted on.
 pub const LIFETIME: Duration = Duration::from_mins(1);
@@ -24,26 +28,28 @@ pub struct SignedAssessment {
     pub jws: String,
     /// When the verdict expires.
     pub expires: SystemTime,
+    /// The version of the policy that was applied.
+    pub policy_version: String,
 }
 
 /// Judges actions and signs what it says.
 #[derive(Debug)]
 pub struct Judge {
-    classifier: Classifier,
+    policies: Arc<Policies>,
     signer: Signer,
 }
 
 // === impl Judge ===
 
 impl Judge {
-    /// A judge by this policy, in the name of this signer.
-    pub fn new(classifier: Classifier, signer: Signer) -> Self {
-        Self { classifier, signer }
+    /// A judge by these policies, in the name of this signer.
+    pub fn new(policies: Arc<Policies>, signer: Signer) -> Self {
+        Self { policies, signer }
     }
 
-    /// The policy at work.
-    pub fn classifier(&self) -> &Classifier {
-        &self.classifier
+    /// The policies at work.
+    pub fn policies(&self) -> &Arc<Policies> {
+        &self.policies
     }
 
     /// The signer.
@@ -58,29 +64,27 @@ impl Judge {
         groups: &BTreeSet<String>,
         now: SystemTime,
     ) -> Result<SignedAssessment, ClassifyError> {
-        let assessment = self.assess(action, groups);
-        let verdict = self.verdict(action, groups, &assessment, now);
+        let loaded = self.policies.live.loaded();
+        let assessment = assess(&loaded.classifier, &action.operation, groups);
+        let policy_version = loaded.classifier.policy().version.clone();
+        let verdict = self.verdict(action, groups, &assessment, policy_version.clone(), now);
         let expires = SystemTime::UNIX_EPOCH + Duration::from_secs(verdict.exp);
         Ok(SignedAssessment {
             jws: self.signer.sign(&verdict)?,
             assessment,
             expires,
+            policy_version,
         })
     }
 
-    fn assess(&self, action: &Action, groups: &BTreeSet<String>) -> Assessment {
-        let groups: Vec<String> = groups.iter().cloned().collect();
-        match &action.operation {
-            Operation::Instruction { instruction } => self
-                .classifier
-                .assess_text(instruction, &Context { tool: None, groups }),
-            Operation::ToolCall { tool, arguments_json } => self
-                .classifier
-                .assess_tool(&ToolCall::parse(tool, arguments_json), &groups),
-        }
-    }
-
-    fn verdict(&self, action: &Action, groups: &BTreeSet<String>, assessment: &Assessment, now: SystemTime) -> Verdict {
+    fn verdict(
+        &self,
+        action: &Action,
+        groups: &BTreeSet<String>,
+        assessment: &Assessment,
+        policy_version: String,
+        now: SystemTime,
+    ) -> Verdict {
         let issued = numeric_date(now);
         Verdict {
             iss: self.signer.issuer().to_owned(),
@@ -95,9 +99,20 @@ impl Judge {
             disposition: assessment.disposition.into(),
             rules: assessment.rules.iter().take(MAX_RULES).cloned().collect(),
             policy: assessment.policy.clone(),
-            policy_version: self.classifier.policy().version.clone(),
+            policy_version,
             iat: issued,
             exp: issued + LIFETIME.as_secs(),
+        }
+    }
+}
+
+/// What a policy says of what is asked by somebody in these groups.
+pub(crate) fn assess(classifier: &Classifier, operation: &Operation, groups: &BTreeSet<String>) -> Assessment {
+    let groups: Vec<String> = groups.iter().cloned().collect();
+    match operation {
+        Operation::Instruction { instruction } => classifier.assess_text(instruction, &Context { tool: None, groups }),
+        Operation::ToolCall { tool, arguments_json } => {
+            classifier.assess_tool(&ToolCall::parse(tool, arguments_json), &groups)
         }
     }
 }

@@ -18,7 +18,10 @@ pub use self::{
         RefuseArgs, ShowApprovalArgs, WatchArgs,
     },
     connect::ConnectArgs,
-    policy::{ClassifyArgs, DiffArgs, ExplainArgs, LintArgs, PolicyArgs, PolicyCommand, PolicyFileArgs, TestArgs},
+    policy::{
+        ClassifyArgs, DiffArgs, ExplainArgs, LintArgs, PolicyArgs, PolicyCommand, PolicyFileArgs, ReplayArgs, SignArgs,
+        TestArgs,
+    },
     run::RunArgs,
     token::{CreateTokenArgs, TokenArgs, TokenAudience, TokenCommand},
     trace::{ExportArgs, ExportFormat, ListTracesArgs, ShowTraceArgs, TraceArgs, TraceCommand},

@@ -5,6 +5,9 @@ mod classify;
 mod diff;
 mod explain;
 mod lint;
+mod recorded;
+mod replay;
+mod sign;
 mod test;
 #[cfg(test)]
 mod tests;
@@ -27,6 +30,8 @@ pub(crate) fn run(args: &PolicyArgs, global: &GlobalArgs, console: &mut Console<
         PolicyCommand::Lint(args) => lint::run(args, global, console),
         PolicyCommand::Test(args) => test::run(args, global, console),
         PolicyCommand::Diff(args) => diff::run(args, global, console),
+        PolicyCommand::Replay(args) => replay::run(args, global, console),
+        PolicyCommand::Sign(args) => sign::run(args, global, console),
     }
 }
 

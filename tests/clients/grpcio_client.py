@@ -3,12 +3,13 @@
 
 Reads JSON from standard input:
 
-    {"addresses": {PART: "HOST:PORT"}, "tokens": {"ask", "decide", "CALLER@TARGET": …}, "tenant", "issuer"}
+    {"addresses": {PART: "HOST:PORT"}, "tokens": {"ask", "decide", "operate", "CALLER@TARGET": …}, "tenant", "issuer"}
 
 Writes one JSON object a line for each call: {"rpc", "code", "domain", "reason"}. Ends with an error if an answer is not
 what it should be.
 """
 
+import base64
 import hashlib
 import json
 import sys
@@ -136,6 +137,7 @@ class Tour:
         run = self.governance()
         self.decisions()
         self.executions()
+        self.policies()
         self.record(run)
         self.refusals()
 
@@ -180,6 +182,22 @@ class Tour:
         approval = self.permit()[1]["approval"]
         revoked = self.decide("ApprovalService", "RevokeApproval", self.decision(approval))[0]["approval"]
         expect(revoked["state"] == "STATE_REVOKED", revoked)
+
+    def policies(self) -> None:
+        def operate(method: str, request: dict) -> dict:
+            part, token = self.parts["classifier-svc"], self.tokens["operate"]
+            return part.call("ClassificationService", method, request, token)[0]
+
+        listed = operate("ListPolicies", {"page_size": 5})["policies"]
+        policy = operate("GetPolicy", {"name": listed[0]["name"]})["policy"]
+        expect(len(policy["rules"]) == policy["rule_count"] > 0, policy)
+        text = b"name: tried\nversion: '1'\nrevision: 1\n"
+        files = [{"name": "policy.yaml", "content": base64.b64encode(text).decode()}]
+        checked = operate("ValidatePolicy", {"files": files})
+        expect(checked["valid"], checked)
+        cases = [{"id": "1", "instruction": {"text": GREEN}}]
+        replayed = operate("ReplayPolicy", {"candidate": files, "cases": cases})
+        expect(replayed["changed_count"] == 1, replayed)
 
     def executions(self) -> None:
         expect("keys" in self.decide("WarrantService", "GetKeySet", {})[0]["key_set"]["jwks_json"], "no keys")
@@ -241,6 +259,8 @@ class Tour:
         action = {"run_id": run_id, "tenant": self.tenant, "issuer": self.issuer, "requester": "alice"}
         action |= {"agent": "main", "session": "tour", "instruction": {"text": GREEN}}
         found = self.ask("classifier-svc", "ClassificationService", "ClassifyAction", {"action": action})[0]
+        batch = self.ask("classifier-svc", "ClassificationService", "BatchClassifyActions", {"actions": [action]})[0]
+        expect(batch["classifications"][0]["classification"]["risk"] == found["classification"]["risk"], batch)
         expect("keys" in self.ask("classifier-svc", "ClassificationService", "GetKeySet", {})[0]["key_set"]["jwks_json"], "no keys")
         create = {"request_id": request_id, "action": action, "verdict_jws": found["classification"]["verdict_jws"]}
         created = self.serve(

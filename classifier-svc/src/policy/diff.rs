@@ -25,7 +25,7 @@ pub struct Difference {
     pub changed: Vec<ChangedRule>,
     /// Concepts whose terms or class changed.
     pub concepts: Vec<ChangedConcept>,
-    /// Whether commands, facts or internal domains changed.
+    /// Whether commands, facts, internal domains or the model changed.
     pub settings: Vec<&'static str>,
 }
 
@@ -238,10 +238,12 @@ fn settings(old: &Source, new: &Source) -> Vec<&'static str> {
     fn differ(old: &impl Debug, new: &impl Debug) -> bool {
         format!("{old:?}") != format!("{new:?}")
     }
+    let model = |source: &Source| source.model.as_ref().map(|model| model.value.clone());
     [
         ("commands", differ(&old.commands, &new.commands)),
         ("facts", differ(&old.facts, &new.facts)),
         ("internal_domains", differ(&old.internal_domains, &new.internal_domains)),
+        ("model", old.models != new.models || differ(&model(old), &model(new))),
     ]
     .into_iter()
     .filter_map(|(name, differs)| differs.then_some(name))

@@ -1,16 +1,12 @@
 //! Sources: what the files of a policy say together, each part with its place, before anything is compiled.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, fmt, path::Path};
 
 use serde::{Deserialize, Serialize};
 use serde_saphyr::Spanned;
 use sha2::{Digest, Sha256};
 
-use super::{DEFAULT, MAX_POLICY_BYTES, Policy, PolicyError, PolicyTest};
+use super::{MAX_POLICY_BYTES, Policy, PolicyError, PolicyTest, bundle::Bundle};
 use crate::{
     clause::Entities,
     command::{self, CommandNames, Commands},
@@ -30,6 +26,8 @@ pub struct Source {
     pub name: Option<String>,
     /// Its version.
     pub version: Option<String>,
+    /// Its revision, if it names one.
+    pub revision: Option<u64>,
     /// SHA-256 over its files.
     pub digest: [u8; 32],
     /// The domains that aren't external.
@@ -86,6 +84,7 @@ pub struct VerbSpec {
 struct PolicyFile {
     name: Option<String>,
     version: Option<String>,
+    revision: Option<u64>,
     internal_domains: Vec<String>,
     verbs: BTreeMap<String, Spanned<VerbSpec>>,
     objects: BTreeMap<String, Spanned<Vec<String>>>,
@@ -101,27 +100,12 @@ struct PolicyFile {
 impl Source {
     /// The policy that is built in.
     pub fn built_in() -> (Self, Vec<PolicyError>) {
-        Self::parse(DEFAULT)
+        Bundle::built_in().source()
     }
 
     /// Reads a policy file, or all `.yaml` and `.model` files of a folder. What is refused stands beside what could be read.
     pub fn open(path: &Path) -> Result<(Self, Vec<PolicyError>), PolicyError> {
-        let mut files = Vec::new();
-        for path in paths(path)? {
-            let failed = |source| PolicyError::read(&path, source);
-            if std::fs::metadata(&path).map_err(failed)?.len() > MAX_POLICY_BYTES as u64 {
-                return Err(PolicyError::TooLarge);
-            }
-            let name = path
-                .file_name()
-                .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-            files.push((name, std::fs::read_to_string(&path).map_err(failed)?));
-        }
-        let borrowed: Vec<(&str, &str)> = files
-            .iter()
-            .map(|(name, text)| (name.as_str(), text.as_str()))
-            .collect();
-        Ok(Self::parse(&borrowed))
+        Ok(Bundle::read(path)?.source())
     }
 
     /// Parses the files of a policy. What is refused stands beside what could be read.
@@ -184,6 +168,7 @@ impl Source {
         (refusals.len() == before).then(|| Policy {
             name,
             version,
+            revision: self.revision.unwrap_or_default(),
             digest: self.digest,
             entities: Entities::new(&vocabulary, &self.internal_domains),
             commands: Commands::new(&self.commands.unwrap_or_default(), &vocabulary),
@@ -214,6 +199,7 @@ impl Source {
     fn merge(&mut self, file: &str, part: PolicyFile, refusals: &mut Vec<PolicyError>) {
         self.name = self.name.take().or(part.name);
         self.version = self.version.take().or(part.version);
+        self.revision = self.revision.take().or(part.revision);
         self.commands = self.commands.take().or(part.commands);
         for (kind, values) in part.facts {
             self.facts.entry(kind).or_default().extend(values);
@@ -279,28 +265,6 @@ fn enter<T>(
             refusals.push(PolicyError::at(place, VocabularyError::Duplicate(name).to_string()));
         }
     }
-}
-
-/// The file itself, or the `.yaml` and `.model` files of a folder by name.
-fn paths(path: &Path) -> Result<Vec<PathBuf>, PolicyError> {
-    if !path.is_dir() {
-        return Ok(vec![path.to_path_buf()]);
-    }
-    let failed = |source| PolicyError::read(path, source);
-    let entries = std::fs::read_dir(path)
-        .map_err(failed)?
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(failed)?;
-    let mut paths: Vec<PathBuf> = entries
-        .into_iter()
-        .map(|entry| entry.path())
-        .filter(|path| {
-            path.extension()
-                .is_some_and(|ending| ending == "yaml" || ending == "model")
-        })
-        .collect();
-    paths.sort();
-    Ok(paths)
 }
 
 /// Names and contents with their lengths, so that no other cut into files gives the same digest.

@@ -29,6 +29,10 @@ pub enum PolicyCommand {
     Test(TestArgs),
     /// Compare two policies, and the verdicts that they give.
     Diff(DiffArgs),
+    /// Judge the requests of past traces again by another policy, and list every verdict that changes, by rule.
+    Replay(ReplayArgs),
+    /// Sign a policy, so that classifiers that know the public key take it.
+    Sign(SignArgs),
 }
 
 /// Which policy to use.
@@ -101,4 +105,41 @@ pub struct DiffArgs {
     /// JSONL `{"id","text"}`: shows every text whose verdict changes; may be repeated
     #[arg(long, value_name = "FILE")]
     pub cases: Vec<PathBuf>,
+}
+
+/// Options of `policy replay`.
+#[derive(Clone, Debug, Args)]
+pub struct ReplayArgs {
+    /// The policy to try: a YAML file, a folder of them, or `built-in`
+    #[arg(value_name = "CANDIDATE")]
+    pub candidate: PathBuf,
+    /// Traces as `trace export --format jsonl` writes them; each verdict is compared with the recorded one; may be repeated
+    #[arg(long = "trace", value_name = "FILE", required_unless_present = "cases")]
+    pub traces: Vec<PathBuf>,
+    /// Folder with the texts that are kept beside the log
+    #[arg(long, value_name = "FOLDER")]
+    pub blobs: Option<PathBuf>,
+    /// JSONL `{"id","text"}`; each verdict is compared with the one of `--against`; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub cases: Vec<PathBuf>,
+    /// The policy that cases are compared with: a YAML file, a folder of them, or `built-in`
+    #[arg(long, value_name = "POLICY", default_value = "built-in")]
+    pub against: PathBuf,
+    /// End with 1 if a verdict changes
+    #[arg(long)]
+    pub fail_on_change: bool,
+}
+
+/// Options of `policy sign`.
+#[derive(Clone, Debug, Args)]
+pub struct SignArgs {
+    /// The policy: a folder. The signature is written into it, as `policy.sig`
+    #[arg(value_name = "FOLDER")]
+    pub policy: PathBuf,
+    /// Ed25519 private key (PKCS#8 PEM), as `openssl genpkey -algorithm ed25519` writes it
+    #[arg(long, value_name = "FILE")]
+    pub key_file: PathBuf,
+    /// Writes the public key there, as the JSON Web Key Set that a classifier is given
+    #[arg(long, value_name = "FILE")]
+    pub key_set_out: Option<PathBuf>,
 }

@@ -5,6 +5,7 @@ use std::{net::IpAddr, path::PathBuf};
 use chassis::AllowedAgent;
 use chassis::config::LogFormat;
 use clap::Args;
+use classifier_svc::config::BundleConfig;
 
 /// Options of `up`.
 #[derive(Clone, Debug, Args)]
@@ -47,6 +48,9 @@ pub struct UpArgs {
     /// Policy to classify by, instead of the one that is built in: a YAML file, or a folder of them
     #[arg(long, env = "COUNTERSIGN_POLICY_FILE", value_name = "PATH")]
     pub policy_file: Option<PathBuf>,
+    /// How policies are taken over.
+    #[command(flatten)]
+    pub bundles: BundleConfig,
     /// What to log to standard error: `error`, `warn`, `info`, or a filter such as `info,trace_svc=debug`
     #[arg(long, env = "COUNTERSIGN_LOG", default_value = "warn", value_name = "FILTER")]
     pub log: String,

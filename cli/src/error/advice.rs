@@ -25,6 +25,8 @@ pub(super) const fn advice(reason: ErrorReason) -> &'static str {
         ErrorReason::ForwardedCredential => "call approval-svc directly with the decider's own token",
         ErrorReason::RequesterMismatch => "ask with the token of the person who requests",
         ErrorReason::SubjectMissing => "forward the requester's token",
+        ErrorReason::PolicyNotFound => "ask for `policies/live`, or for `policies/shadow` if there is one",
+        ErrorReason::PolicyRefused => "correct the policy; `countersign policy lint` says all that is wrong with it",
         ErrorReason::RunNotFound => "check the name with the identity that submitted the run",
         ErrorReason::AgentNotAllowed => {
             "choose an agent that the executor allows (`--allowed-agents`), or have this one allowed"

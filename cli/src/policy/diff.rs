@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use classifier_svc::{
-    Assessment, Classifier, Risk,
+    Classifier, Risk,
     policy::{
         diff::{Change, ChangedConcept, Difference, RuleLine, diff},
         source::Source,
@@ -69,7 +69,7 @@ pub(super) fn run(args: &DiffArgs, global: &GlobalArgs, console: &mut Console<'_
 }
 
 /// A policy that can be used; what is refused can't be compared.
-fn open(path: &Path) -> Result<Source, CliError> {
+pub(super) fn open(path: &Path) -> Result<Source, CliError> {
     let (source, mut refusals) = source(Some(path).filter(|path| *path != Path::new(BUILT_IN)))?;
     if refusals.is_empty() {
         source.clone().compile(&mut refusals);
@@ -84,7 +84,7 @@ fn open(path: &Path) -> Result<Source, CliError> {
 }
 
 /// A policy at work whatever its own tests say: that is what `policy test` is for.
-fn classifier(source: Source) -> Result<Classifier, CliError> {
+pub(super) fn classifier(source: Source) -> Result<Classifier, CliError> {
     let mut refusals = Vec::new();
     let policy = source.compile(&mut refusals);
     policy.map(|policy| policy.try_out().0).ok_or_else(|| {
@@ -102,7 +102,8 @@ fn changed_verdicts(old: &Classifier, new: &Classifier, cases: &[Case]) -> ByRul
             continue;
         }
         let graver = if is.risk > was.risk { &is } else { &was };
-        by_rule.entry(decider(graver)).or_default().push(ChangedVerdict {
+        let decider = graver.decider().to_owned();
+        by_rule.entry(decider).or_default().push(ChangedVerdict {
             id: case.id(),
             text: case.text.clone(),
             old: was.risk,
@@ -112,14 +113,6 @@ fn changed_verdicts(old: &Classifier, new: &Classifier, cases: &[Case]) -> ByRul
         });
     }
     by_rule
-}
-
-fn decider(assessment: &Assessment) -> String {
-    assessment
-        .matches
-        .iter()
-        .find(|found| found.risk == assessment.risk)
-        .map_or_else(String::new, |found| found.rule.clone())
 }
 
 fn render(difference: &Difference, palette: Palette) -> String {

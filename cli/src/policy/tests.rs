@@ -220,3 +220,129 @@ fn diff_knows_the_built_in_policy_and_refuses_what_cant_be_used() {
     assert_eq!(exit, Exit::Failure);
     assert!(err.contains("bad.yaml") && err.contains("policy lint"), "{err}");
 }
+
+#[test]
+fn a_signed_policy_is_one_that_the_public_key_verifies() {
+    use classifier_svc::policy::bundle::Bundle;
+    let folder = tempfile::tempdir().unwrap();
+    let policy = folder.path().join("policy");
+    fs::create_dir(&policy).unwrap();
+    fs::write(policy.join("small.yaml"), POLICY).unwrap();
+    let key = warrant::SigningKey::from_seed(&[7; 32]);
+    let key_file = file(&folder, "key.pem", &key.to_pkcs8_pem().unwrap());
+    let keys = folder.path().join("keys.json");
+    let policy_path = policy.to_str().unwrap();
+    let arguments = [
+        "sign",
+        policy_path,
+        "--key-file",
+        &key_file,
+        "--key-set-out",
+        keys.to_str().unwrap(),
+    ];
+    let (exit, out, err) = ran(&arguments, "");
+    assert_eq!(exit, Exit::Ok, "{err}");
+    assert!(out.contains(key.key_id()), "{out}");
+    let keys = warrant::KeySet::from_json(&fs::read_to_string(&keys).unwrap()).unwrap();
+    assert_eq!(Bundle::read(&policy).unwrap().verify(&keys).unwrap(), key.key_id());
+
+    fs::write(
+        policy.join("small.yaml"),
+        POLICY.replace("risk: AMBER, rule", "risk: RED, rule"),
+    )
+    .unwrap();
+    let (exit, _, err) = ran(&arguments, "");
+    assert_eq!(exit, Exit::Failure);
+    assert!(err.contains("the policy is not signed"), "{err}");
+    let (exit, _, err) = ran(&["sign", &key_file, "--key-file", &key_file], "");
+    assert_eq!(exit, Exit::Failure);
+    assert!(err.contains("is not a folder"), "{err}");
+}
+
+/// Lines of an exported trace: a request that was held, one with a secret, one in a blob, a tool call.
+const TRACE: &str = concat!(
+    r#"{"trace_id":"01","type":"request.received","risk":null,"attrs":{},"content":{"media_type":"text/plain","text":"Send the ledger."}}"#,
+    "\n",
+    r#"{"trace_id":"01","type":"request.classified","risk":"AMBER","attrs":{"countersign.rules":"send.any"},"content":null}"#,
+    "\n",
+    r#"{"trace_id":"02","type":"request.received","risk":null,"attrs":{"countersign.redactions":"content:password"},"content":{"media_type":"text/plain","text":"Send …"}}"#,
+    "\n",
+    r#"{"trace_id":"03","type":"request.received","risk":null,"attrs":{},"content":{"media_type":"text/plain","bytes":"9","sha256":"00ff"}}"#,
+    "\n",
+    r#"{"trace_id":"03","type":"request.classified","risk":"AMBER","attrs":{},"content":null}"#,
+    "\n",
+    r#"{"trace_id":"04","type":"request.received","risk":null,"attrs":{"gen_ai.tool.name":"files"},"content":{"media_type":"application/json","text":"{\"note\":\"send the ledger\"}"}}"#,
+    "\n",
+    r#"{"trace_id":"04","type":"request.classified","risk":"AMBER","attrs":{},"content":null}"#,
+    "\n",
+);
+
+#[test]
+fn replay_compares_with_what_was_recorded_and_says_what_it_cannot_judge() {
+    let folder = tempfile::tempdir().unwrap();
+    let candidate = file(
+        &folder,
+        "new.yaml",
+        &with_ledger_rule().replace("risk: AMBER, rule: send.any", "risk: RED"),
+    );
+    let trace = file(&folder, "trace.jsonl", TRACE);
+    let (exit, out, err) = ran(&["replay", &candidate, "--trace", &trace], "");
+    assert_eq!(exit, Exit::Ok, "{err}");
+    assert!(
+        out.contains("send.ledger (2)") && out.contains("AMBER -> RED  01  Send the ledger."),
+        "{out}"
+    );
+    assert!(out.contains("2 of 2 verdicts change"), "{out}");
+    assert!(
+        out.contains("not judged: 1 with redacted text, 1 whose text is in a blob"),
+        "{out}"
+    );
+
+    file(&folder, "00ff", "Send the ledger.");
+    let blobs = folder.path().to_str().unwrap();
+    let arguments = [
+        "replay",
+        &candidate,
+        "--trace",
+        &trace,
+        "--blobs",
+        blobs,
+        "--fail-on-change",
+        "--output",
+        "json",
+    ];
+    let (exit, out, _) = ran(&arguments, "");
+    assert_eq!(exit, Exit::Failure);
+    let said: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((said["judged"].as_u64(), said["changed"].as_u64()), (Some(3), Some(3)));
+}
+
+#[test]
+fn replay_of_cases_compares_two_policies() {
+    let folder = tempfile::tempdir().unwrap();
+    let (old, new) = (
+        file(&folder, "old.yaml", POLICY),
+        file(
+            &folder,
+            "new.yaml",
+            &with_ledger_rule().replace("risk: AMBER, rule: send.any", "risk: RED"),
+        ),
+    );
+    let cases = file(
+        &folder,
+        "cases.jsonl",
+        "{\"id\": \"a\", \"text\": \"Send the ledger.\"}\n{\"id\": \"b\", \"text\": \"Read it.\"}\n",
+    );
+    let (exit, out, _) = ran(&["replay", &new, "--cases", &cases, "--against", &old], "");
+    assert_eq!(exit, Exit::Ok);
+    assert!(
+        out.contains("send.ledger (1)") && out.contains("1 of 2 verdicts change"),
+        "{out}"
+    );
+    let (exit, ..) = ran(&["replay", &new], "");
+    assert_eq!(exit, Exit::Usage, "there must be something to judge");
+    let broken = file(&folder, "broken.jsonl", "{}\n");
+    let (exit, _, err) = ran(&["replay", &new, "--trace", &broken], "");
+    assert_eq!(exit, Exit::Failure);
+    assert!(err.contains("broken.jsonl:1"), "{err}");
+}

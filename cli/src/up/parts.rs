@@ -187,6 +187,7 @@ fn approval_config(node: NodeConfig, args: &UpArgs, data: &DataDir) -> approval_
 fn classifier_config(node: NodeConfig, args: &UpArgs, data: &DataDir) -> classifier_svc::Config {
     classifier_svc::Config {
         policy_file: args.policy_file.clone(),
+        bundles: args.bundles.clone(),
         ..classifier_svc::Config::new(node, data.verdict_key())
     }
 }

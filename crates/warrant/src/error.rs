@@ -44,6 +44,24 @@ pub enum KeyError {
     },
 }
 
+/// Why a seal was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SealError {
+    /// The text is not a key identifier and a base64url signature.
+    #[error("malformed seal")]
+    Malformed,
+    /// None of the pinned keys has this identifier.
+    #[error("key `{kid}` is not known")]
+    UnknownKey {
+        /// The identifier.
+        kid: String,
+    },
+    /// The signature is not one of that key over this.
+    #[error("the signature is not over exactly these bytes")]
+    BadSignature,
+}
+
 /// Why a verdict or a warrant was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -68,6 +68,7 @@ mod json;
 mod jws;
 mod keys;
 mod known;
+mod seal;
 mod text;
 mod verdict;
 mod warrant;
@@ -75,11 +76,12 @@ mod warrant;
 pub use crate::{
     action::{Action, DEFAULT_LIMITS, Limits, Operation, Violation},
     digest::{ActionDigest, token_hash},
-    error::{BindingError, KeyError, ParseError, TokenError},
+    error::{BindingError, KeyError, ParseError, SealError, TokenError},
     ids::{ApprovalId, RunId, approval_id, session_key},
     jws::{CLOCK_LEEWAY, Claims, MAX_TOKEN_BYTES, Signer, Verifier, numeric_date},
     keys::{KeySet, PublicKey, SigningKey},
     known::KnownSignatures,
+    seal::Seal,
     verdict::{Disposition, Risk, VERDICT_AUDIENCE, Verdict, VerdictVerifier},
     warrant::{Mode, Warrant, WarrantVerifier},
 };

@@ -36,6 +36,11 @@ GovernanceService/WatchRun       .       x    x  x  x   .    .  .  .   .  .   . 
 GovernanceService/CancelRun      .       x    x  x  x   .    .  .  .   .  .   .    .  .   .    .  .   .    .  .   .    .  .   .    .  .   .
 
 ClassificationService/ClassifyAction  .  x    x  x  x   .    .  .  .   .  x   .    .  .   .    .  .   .    .  .   .    .  .   .    .  .   .
+ClassificationService/BatchClassifyActions .  x    x  x  x   .    .  .  .   .  x   .    .  .   .    .  .   .    .  .   .    .  .   .    .  .   .
+ClassificationService/GetPolicy       .  .    .  x  x   .    .  .  .   .  .   .    .  .   .    .  .   .    .  .   .    .  .   .    .  .   .
+ClassificationService/ListPolicies    .  .    .  x  x   .    .  .  .   .  .   .    .  .   .    .  .   .    .  .   .    .  .   .    .  .   .
+ClassificationService/ValidatePolicy  .  .    .  x  x   .    .  .  .   .  .   .    .  .   .    .  .   .    .  .   .    .  .   .    .  .   .
+ClassificationService/ReplayPolicy    .  .    .  x  x   .    .  .  .   .  .   .    .  .   .    .  .   .    .  .   .    .  .   .    .  .   .
 ClassificationService/GetKeySet  .       x    x  x  x   x    x  x  x   x  x   x    x  x   x    x  x   x    x  x   x    x  x   x    x  x   x
 
 ApprovalService/CreateApproval   .       .    .  .  .   .    .  .  .   .  x   .    .  .   .    .  .   .    .  .   .    .  .   .    .  .   .

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chassis::{BoxError, CallContext, Caller, Node, Part, PartName};
 use proto::classification::v1::{
-    ClassifyActionRequest, ClassifyActionResponse, GetKeySetRequest, GetKeySetResponse,
+    self as wire, ClassifyActionRequest, ClassifyActionResponse, GetKeySetRequest, GetKeySetResponse,
     classification_service_server::{ClassificationService, ClassificationServiceServer},
 };
 use proto::common::v1::KeySet;
@@ -27,6 +27,41 @@ impl ClassificationService for Probe {
             "hang" => std::future::pending().await,
             _ => Ok(Response::new(ClassifyActionResponse::default())),
         }
+    }
+
+    async fn batch_classify_actions(
+        &self,
+        _: Request<wire::BatchClassifyActionsRequest>,
+    ) -> Result<Response<wire::BatchClassifyActionsResponse>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+
+    async fn get_policy(
+        &self,
+        _: Request<wire::GetPolicyRequest>,
+    ) -> Result<Response<wire::GetPolicyResponse>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+
+    async fn list_policies(
+        &self,
+        _: Request<wire::ListPoliciesRequest>,
+    ) -> Result<Response<wire::ListPoliciesResponse>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+
+    async fn validate_policy(
+        &self,
+        _: Request<wire::ValidatePolicyRequest>,
+    ) -> Result<Response<wire::ValidatePolicyResponse>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+
+    async fn replay_policy(
+        &self,
+        _: Request<wire::ReplayPolicyRequest>,
+    ) -> Result<Response<wire::ReplayPolicyResponse>, Status> {
+        Err(Status::unimplemented("not here"))
     }
 
     async fn get_key_set(&self, request: Request<GetKeySetRequest>) -> Result<Response<GetKeySetResponse>, Status> {

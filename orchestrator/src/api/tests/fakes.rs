@@ -17,6 +17,7 @@ use proto::{
         *,
     },
     classification::v1::{
+        self as classification,
         classification_service_server::{ClassificationService, ClassificationServiceServer},
         *,
     },
@@ -248,10 +249,45 @@ impl ClassificationService for World {
         }))
     }
 
+    async fn batch_classify_actions(
+        &self,
+        _: Request<classification::BatchClassifyActionsRequest>,
+    ) -> Result<Response<classification::BatchClassifyActionsResponse>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+
+    async fn get_policy(
+        &self,
+        _: Request<classification::GetPolicyRequest>,
+    ) -> Result<Response<classification::GetPolicyResponse>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+
+    async fn list_policies(
+        &self,
+        _: Request<classification::ListPoliciesRequest>,
+    ) -> Result<Response<classification::ListPoliciesResponse>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+
+    async fn validate_policy(
+        &self,
+        _: Request<classification::ValidatePolicyRequest>,
+    ) -> Result<Response<classification::ValidatePolicyResponse>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+
+    async fn replay_policy(
+        &self,
+        _: Request<classification::ReplayPolicyRequest>,
+    ) -> Result<Response<classification::ReplayPolicyResponse>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+
     async fn get_key_set(
         &self,
-        _: Request<proto::classification::v1::GetKeySetRequest>,
-    ) -> Result<Response<proto::classification::v1::GetKeySetResponse>, Status> {
+        _: Request<classification::GetKeySetRequest>,
+    ) -> Result<Response<classification::GetKeySetResponse>, Status> {
         Err(Status::unimplemented("not here"))
     }
 }

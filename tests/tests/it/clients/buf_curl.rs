@@ -49,6 +49,10 @@ impl Reader {
             ("ASK", Identity::alice().governance_token()),
             ("DECIDE", Identity::bob().approval_token()),
             (
+                "OPERATE",
+                Identity::named("olga").in_groups(&["operators"]).governance_token(),
+            ),
+            (
                 "ORCHESTRATOR",
                 service_token(PartName::Orchestrator, PartName::Approval),
             ),
@@ -88,11 +92,11 @@ impl Reader {
         };
         let path = format!(".{rpc}");
         let call = line(&|line| line.starts_with("buf curl ") && line.ends_with(&path));
-        let values = ["ACTION=", "EVENT="].map(|start| line(&|line| line.starts_with(start)));
+        let values = ["ACTION=", "EVENT=", "POLICY="].map(|start| line(&|line| line.starts_with(start)));
         self.called
             .push(call.split_at(call.find("/countersign.").unwrap()).1.to_owned());
         let mut command = Command::new("bash");
-        let script = format!("set -eu\n{}\n{}\nexec {call}", values[0], values[1]);
+        let script = format!("set -eu\n{}\nexec {call}", values.join("\n"));
         command
             .arg("-c")
             .arg(script)
@@ -196,6 +200,18 @@ async fn asking(sandbox: &Sandbox) -> Vec<String> {
     reader.called
 }
 
+async fn policies(reader: &mut Reader) {
+    let both = reader.last("ClassificationService/BatchClassifyActions").await;
+    assert_eq!(text(&both, "/classifications/1/classification/risk"), "RISK_GREEN");
+    let listed = reader.last("ClassificationService/ListPolicies").await;
+    assert_eq!(text(&listed, "/policies/0/role"), "ROLE_LIVE");
+    let policy = reader.last("ClassificationService/GetPolicy").await;
+    assert_ne!(text(&policy, "/policy/rules/0/reason"), "");
+    assert_eq!(reader.last("ClassificationService/ValidatePolicy").await["valid"], true);
+    let replayed = reader.last("ClassificationService/ReplayPolicy").await;
+    assert_eq!(replayed["changedCount"], 1);
+}
+
 async fn deciding(reader: &mut Reader, deployment: &Deployment) {
     let alice = Identity::alice();
     for (rpc, state) in [
@@ -253,6 +269,7 @@ async fn left_unknown(deployment: &Deployment) -> Approval {
 }
 
 async fn executing(reader: &mut Reader) {
+    policies(reader).await;
     let classified = reader.last("ClassificationService/ClassifyAction").await;
     reader.set("VERDICT", text(&classified, "/classification/verdictJws"));
     reader.last("ClassificationService/GetKeySet").await;

@@ -75,5 +75,7 @@ fn given(sandbox: &Sandbox) -> Value {
         .collect();
     tokens.insert("ask".to_owned(), Identity::alice().governance_token());
     tokens.insert("decide".to_owned(), Identity::bob().approval_token());
+    let olga = Identity::named("olga").in_groups(&["operators"]);
+    tokens.insert("operate".to_owned(), olga.governance_token());
     json!({ "addresses": addresses, "tokens": tokens, "tenant": TENANT, "issuer": PEOPLE })
 }

@@ -1,0 +1,165 @@
+//! The policies at work: the live one, whose verdicts count, and a shadow, which is tried out beside it.
+//!
+//! A policy is put to work whole: read, its signature checked, compiled, its own tests run, and only then swapped in.
+//! Whatever is refused changes nothing; what was at work stays, and says why the new one was refused.
+
+mod differences;
+mod load;
+pub mod reload;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::SystemTime,
+};
+
+use arc_swap::ArcSwap;
+use chassis::Clock;
+
+use crate::{
+    classifier::Classifier,
+    policy::{PolicyError, bundle::Bundle},
+};
+
+pub use differences::{Difference, Differences};
+pub use load::{Loaded, Loader};
+
+/// The policies at work.
+#[derive(Debug)]
+pub struct Policies {
+    /// The one whose verdicts count.
+    pub live: Slot,
+    /// The one that is tried out.
+    pub shadow: Option<Shadow>,
+}
+
+/// A policy that is tried out.
+#[derive(Debug)]
+pub struct Shadow {
+    /// The policy.
+    pub slot: Slot,
+    /// What it says otherwise than the live one.
+    pub differences: Differences,
+}
+
+/// The place of one policy, in which a newer one may take over.
+#[derive(Debug)]
+pub struct Slot {
+    loader: Loader,
+    clock: Arc<dyn Clock>,
+    loaded: ArcSwap<Loaded>,
+    refused: Mutex<Option<Refused>>,
+}
+
+/// A bundle that was refused.
+#[derive(Clone, Debug)]
+pub struct Refused {
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub time: SystemTime,
+    /// It, if it could be read.
+    bundle: Option<Bundle>,
+}
+
+// === impl Policies ===
+
+impl Policies {
+    /// These policies, as they are at the start.
+    pub fn open(live: Loader, shadow: Option<Loader>, clock: &Arc<dyn Clock>) -> Result<Self, PolicyError> {
+        let live = Slot::open(live, Arc::clone(clock))?;
+        let shadow = shadow.map(|loader| Slot::open(loader, Arc::clone(clock))).transpose()?;
+        let shadow = shadow.map(|slot| Shadow {
+            slot,
+            differences: Differences::default(),
+        });
+        Ok(Self { live, shadow })
+    }
+
+    /// One classifier, as it is.
+    pub fn fixed(classifier: Classifier, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            live: Slot::fixed(classifier, clock),
+            shadow: None,
+        }
+    }
+}
+
+// === impl Slot ===
+
+impl Slot {
+    fn open(loader: Loader, clock: Arc<dyn Clock>) -> Result<Self, PolicyError> {
+        let first = loader.load(clock.now())?;
+        Ok(Self {
+            loader,
+            clock,
+            loaded: ArcSwap::from_pointee(first),
+            refused: Mutex::default(),
+        })
+    }
+
+    fn fixed(classifier: Classifier, clock: Arc<dyn Clock>) -> Self {
+        let loaded = Loaded::unsigned(classifier, clock.now());
+        Self {
+            loader: Loader::default(),
+            clock,
+            loaded: ArcSwap::from_pointee(loaded),
+            refused: Mutex::default(),
+        }
+    }
+
+    /// The policy at work now. Whoever holds it has one policy from beginning to end.
+    pub fn loaded(&self) -> Arc<Loaded> {
+        self.loaded.load_full()
+    }
+
+    /// The bundle that was refused since, if any.
+    pub fn refused(&self) -> Option<Refused> {
+        self.lock().clone()
+    }
+
+    /// Looks at the files again; whether what is at work is what they say.
+    pub fn refresh(&self) -> bool {
+        let current = self.loaded();
+        let bundle = match self.loader.read() {
+            Ok(Some(bundle)) => bundle,
+            Ok(None) => return true,
+            Err(error) => return self.refuse(&error, None),
+        };
+        if bundle.digest() == current.classifier.digest() {
+            *self.lock() = None;
+            return true;
+        }
+        let known = |refused: &Refused| refused.bundle.as_ref() == Some(&bundle);
+        if self.lock().as_ref().is_some_and(known) {
+            return false;
+        }
+        match self.loader.replace(&current, &bundle, self.clock.now()) {
+            Ok(loaded) => {
+                self.loaded.store(Arc::new(loaded));
+                *self.lock() = None;
+                true
+            }
+            Err(error) => self.refuse(&error, Some(bundle)),
+        }
+    }
+
+    fn refuse(&self, error: &PolicyError, bundle: Option<Bundle>) -> bool {
+        let reason = error.to_string();
+        let mut refused = self.lock();
+        if refused.as_ref().is_none_or(|known| known.reason != reason) {
+            tracing::error!(reason, "a changed policy is refused; the one at work stays");
+        }
+        *refused = Some(Refused {
+            reason,
+            time: self.clock.now(),
+            bundle,
+        });
+        false
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Refused>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

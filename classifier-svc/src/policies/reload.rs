@@ -1,0 +1,36 @@
+//! Reload: looks at the policy's files again and again.
+//!
+//! Files are read and compared by digest, at an interval. That notices every way of replacing them, the swap of a mounted
+//! volume's `..data` link among them, on every file system; events of the file system do not.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::Policies;
+
+/// The health name of the policy's files: not serving while what they say is refused.
+pub const POLICY_HEALTH: &str = "policy-files";
+
+/// Refreshes the policies every `interval` until `shutdown`; says in `healthy` whether what is at work is what the files say.
+pub async fn run(
+    policies: Arc<Policies>,
+    interval: Duration,
+    healthy: watch::Sender<bool>,
+    shutdown: CancellationToken,
+) {
+    let mut ticks = tokio::time::interval(interval);
+    ticks.tick().await;
+    while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
+        let policies = Arc::clone(&policies);
+        // Compiling a policy takes a while: verdicts go on meanwhile.
+        let refreshed = tokio::task::spawn_blocking(move || {
+            let shadow = policies.shadow.as_ref().is_none_or(|shadow| shadow.slot.refresh());
+            policies.live.refresh() && shadow
+        });
+        if let Ok(good) = refreshed.await {
+            healthy.send_if_modified(|known| std::mem::replace(known, good) != good);
+        }
+    }
+}
