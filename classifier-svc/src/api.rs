@@ -41,12 +41,13 @@ impl ClassificationApi {
         Self { judge, clock }
     }
 
-    fn classify(&self, action: Option<common::Action>, person: &Person) -> Result<wire::Classification, Status> {
+    async fn classify(&self, action: Option<common::Action>, person: &Person) -> Result<wire::Classification, Status> {
         let action = convert::action(action)?;
         convert::check_requester(&action, person).map_err(|error| to_status(&error))?;
         let signed = self
             .judge
-            .judge(&action, &person.groups, self.clock.now())
+            .judge(&action, &person.groups, &*self.clock)
+            .await
             .map_err(|error| to_status(&error))?;
         self.try_out(&action, person, &signed);
         Ok(convert::classification_to_proto(&action, signed))
@@ -86,7 +87,7 @@ impl ClassificationService for ClassificationApi {
         request: Request<wire::ClassifyActionRequest>,
     ) -> Result<Response<wire::ClassifyActionResponse>, Status> {
         let person = person(&request)?;
-        let classification = self.classify(request.into_inner().action, &person)?;
+        let classification = self.classify(request.into_inner().action, &person).await?;
         Ok(Response::new(wire::ClassifyActionResponse {
             classification: Some(classification),
         }))
@@ -105,7 +106,7 @@ impl ClassificationService for ClassificationApi {
         violations.check()?;
         let mut classifications = Vec::with_capacity(actions.len());
         for action in actions {
-            let result = match self.classify(Some(action), &person) {
+            let result = match self.classify(Some(action), &person).await {
                 Ok(classification) => Batched::Classification(classification),
                 Err(status) => Batched::Error(wire::ClassificationError {
                     code: status.code().into(),
@@ -125,6 +126,9 @@ impl ClassificationService for ClassificationApi {
         request: Request<wire::GetPolicyRequest>,
     ) -> Result<Response<wire::GetPolicyResponse>, Status> {
         let name = request.into_inner().name;
+        let mut violations = Violations::new(DOMAIN);
+        violations.required("name", &name);
+        violations.check()?;
         let policy = policies::find(self.judge.policies(), &name);
         let policy = policy.ok_or_else(|| to_status(&ClassifyError::PolicyNotFound { name }))?;
         Ok(Response::new(wire::GetPolicyResponse { policy: Some(policy) }))
@@ -157,7 +161,9 @@ impl ClassificationService for ClassificationApi {
         &self,
         request: Request<wire::ValidatePolicyRequest>,
     ) -> Result<Response<wire::ValidatePolicyResponse>, Status> {
-        let bundle = policies::bundle("files", request.into_inner().files)?;
+        let mut violations = Violations::new(DOMAIN);
+        let bundle = policies::bundle(&mut violations, "files", request.into_inner().files);
+        violations.check()?;
         let answer = blocking(move || Ok(policies::validate(&bundle))).await?;
         Ok(Response::new(answer))
     }
@@ -167,8 +173,10 @@ impl ClassificationService for ClassificationApi {
         request: Request<wire::ReplayPolicyRequest>,
     ) -> Result<Response<wire::ReplayPolicyResponse>, Status> {
         let wire::ReplayPolicyRequest { candidate, cases } = request.into_inner();
-        let bundle = policies::bundle("candidate", candidate)?;
-        let cases = policies::cases(cases)?;
+        let mut violations = Violations::new(DOMAIN);
+        let bundle = policies::bundle(&mut violations, "candidate", candidate);
+        let cases = policies::cases(&mut violations, cases);
+        violations.check()?;
         let live = self.judge.policies().live.loaded();
         let replayed = blocking(move || policies::replay(&bundle, &cases, &live.classifier)).await?;
         Ok(Response::new(replayed))

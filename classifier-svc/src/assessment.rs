@@ -95,6 +95,58 @@ pub struct Fact {
 // === impl Assessment ===
 
 impl Assessment {
+    /// An assessment by these rules, under the policy with this digest.
+    pub fn new(risk: Risk, matches: Vec<RuleMatch>, policy: &str) -> Self {
+        let empty = Self {
+            risk,
+            disposition: risk.into(),
+            rules: Vec::new(),
+            reason: String::new(),
+            alternative: None,
+            confidence: 0.0,
+            matches,
+            views: Vec::new(),
+            facts: Vec::new(),
+            policy: policy.to_owned(),
+        };
+        empty.settled()
+    }
+
+    /// The same, with the views under which the text was read and what it asks for.
+    #[must_use]
+    pub fn reading(self, views: Vec<&'static str>, facts: Vec<Fact>) -> Self {
+        Self { views, facts, ..self }
+    }
+
+    /// The same with one more match; its risk is never lower than before.
+    #[must_use]
+    pub fn raised(mut self, found: RuleMatch) -> Self {
+        self.risk = self.risk.max(found.risk);
+        self.matches.push(found);
+        self.settled()
+    }
+
+    /// Draws from risk and matches what follows from them.
+    fn settled(mut self) -> Self {
+        self.matches
+            .sort_by(|a, b| b.risk.cmp(&a.risk).then_with(|| a.rule.cmp(&b.rule)));
+        let gravest = self.matches.iter().find(|found| found.risk == self.risk);
+        let why = gravest.map_or("no rule of the policy says what it is", |found| found.reason.as_str());
+        let said = match self.risk {
+            Risk::Green => "Allowed",
+            Risk::Amber => "Needs a person's approval",
+            Risk::Red => "Blocked",
+        };
+        self.reason = format!("{said}, because {why}.");
+        self.alternative = gravest
+            .filter(|_| self.risk == Risk::Red)
+            .and_then(|found| found.alternative.clone());
+        self.disposition = self.risk.into();
+        self.rules = self.matches.iter().map(|found| found.rule.clone()).collect();
+        self.confidence = confidence(self.risk, &self.matches);
+        self
+    }
+
     /// The rule that decides: the first of the gravest.
     pub fn decider(&self) -> &str {
         let decides = self.matches.iter().find(|found| found.risk == self.risk);
@@ -122,6 +174,21 @@ impl From<Risk> for Disposition {
             Risk::Amber => Self::RequireApproval,
             Risk::Red => Self::Block,
         }
+    }
+}
+
+/// More matching rules make it surer; a hold says that it isn't sure at all.
+fn confidence(risk: Risk, matches: &[RuleMatch]) -> f64 {
+    let agreeing = matches
+        .iter()
+        .filter(|found| found.risk == risk && !found.rule.starts_with("hold."))
+        .count();
+    match (agreeing, risk) {
+        (0, _) => 0.3,
+        (1, Risk::Green) => 0.85,
+        (1, _) => 0.8,
+        (2, _) => 0.9,
+        _ => 0.95,
     }
 }
 

@@ -11,7 +11,7 @@ use clap::{Args, Parser};
 use chassis::{BoxError, HasNodeConfig, NodeConfig};
 use warrant::KeySet;
 
-use crate::policies::Loader;
+use crate::{opinion::OpinionConfig, policies::Loader};
 
 /// Says how risky an action is, and signs what it says.
 #[derive(Debug, Clone, Parser)]
@@ -52,6 +52,10 @@ pub struct Config {
     /// How policies are taken over.
     #[command(flatten)]
     pub bundles: BundleConfig,
+
+    /// Who is asked for a second opinion.
+    #[command(flatten)]
+    pub opinion: OpinionConfig,
 }
 
 /// Which policies are taken over while the service runs.
@@ -131,6 +135,7 @@ impl Config {
             issuer: DEFAULT_ISSUER.to_owned(),
             policy_file: None,
             bundles: BundleConfig::default(),
+            opinion: OpinionConfig::default(),
         }
     }
 

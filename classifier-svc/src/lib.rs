@@ -3,7 +3,7 @@
 //! The core is pure: [`normalise`] makes the views under which a text is read, [`clause`] finds who is told to do what,
 //! [`rule`] matches typed conditions, [`policy`] loads lexicons and rules, [`model`] may raise what the rules say, and
 //! [`classifier`] draws the conclusion.
-//! Around it: [`policies`] has the policies at work and takes newer ones over, [`verdict`] binds the conclusion to an
+//! Around it: [`opinion`] may ask a model for a second opinion, [`policies`] has the policies at work and takes newer ones over, [`verdict`] binds the conclusion to an
 //! action and signs it, [`api`] serves it.
 //!
 //! ```
@@ -26,6 +26,7 @@ mod convert;
 pub mod error;
 pub mod model;
 pub mod normalise;
+pub mod opinion;
 pub mod policies;
 pub mod policy;
 pub mod quality;
@@ -44,6 +45,7 @@ use warrant::{Signer, SigningKey};
 
 use crate::{
     api::ClassificationApi,
+    opinion::{OPINION_HEALTH, SecondOpinion},
     policies::{Policies, reload},
     verdict::Judge,
 };
@@ -63,15 +65,20 @@ pub fn build(config: &Config, node: &Node) -> Result<Part, BoxError> {
     let policies = Arc::new(Policies::open(live, shadow, &node.clock())?);
     let key = SigningKey::from_pkcs8_pem(chassis::secret::read(&config.signing_key_file)?.expose_secret())?;
     let signer = Signer::new(&config.issuer, key).noting(node.signatures());
-    let judge = Judge::new(Arc::clone(&policies), signer);
+    let opinion = SecondOpinion::open(&config.opinion, node.clock())?;
+    let opinion_health = opinion.as_ref().map(SecondOpinion::healthy);
+    let judge = Judge::new(Arc::clone(&policies), signer).asking(opinion);
     let api = ClassificationServiceServer::new(ClassificationApi::new(judge, node.clock()));
     let (healthy, health) = watch::channel(true);
     let interval = config.bundles.policy_reload_interval;
-    Part::builder(node)
+    let mut part = Part::builder(node)
         .grpc(api.max_decoding_message_size(MAX_MESSAGE_BYTES))
         .health_of(reload::POLICY_HEALTH, health)
         .background("policy-reload", move |shutdown| {
             reload::run(policies, interval, healthy, shutdown)
-        })
-        .build()
+        });
+    if let Some(health) = opinion_health {
+        part = part.health_of(OPINION_HEALTH, health);
+    }
+    part.build()
 }

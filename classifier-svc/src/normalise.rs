@@ -10,6 +10,7 @@ mod survey;
 
 use crate::vocabulary::Vocabulary;
 
+pub(crate) use fold::is_invisible;
 use survey::{Survey, Word, survey};
 
 /// Longest text that is looked at; anything longer is held.

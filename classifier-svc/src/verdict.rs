@@ -6,12 +6,13 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use chassis::Clock;
 use sha2::{Digest, Sha256};
 use warrant::{Action, Operation, Signer, VERDICT_AUDIENCE, Verdict, numeric_date};
 
 use crate::{
-    assessment::Assessment, classifier::Classifier, error::ClassifyError, policies::Policies, rule::Context,
-    tool::ToolCall,
+    assessment::Assessment, classifier::Classifier, error::ClassifyError, opinion::SecondOpinion, policies::Policies,
+    rule::Context, tool::ToolCall,
 };
 
 /// How long a verdict can be acted on.
@@ -37,6 +38,7 @@ pub struct SignedAssessment {
 pub struct Judge {
     policies: Arc<Policies>,
     signer: Signer,
+    opinion: Option<SecondOpinion>,
 }
 
 // === impl Judge ===
@@ -44,7 +46,17 @@ pub struct Judge {
 impl Judge {
     /// A judge by these policies, in the name of this signer.
     pub fn new(policies: Arc<Policies>, signer: Signer) -> Self {
-        Self { policies, signer }
+        Self {
+            policies,
+            signer,
+            opinion: None,
+        }
+    }
+
+    /// The same judge, which asks for a second opinion.
+    #[must_use]
+    pub fn asking(self, opinion: Option<SecondOpinion>) -> Self {
+        Self { opinion, ..self }
     }
 
     /// The policies at work.
@@ -57,17 +69,20 @@ impl Judge {
         &self.signer
     }
 
-    /// Judges one action of a requester in these groups.
-    pub fn judge(
+    /// Judges one action of a requester in these groups; the verdict's time begins when it is signed.
+    pub async fn judge(
         &self,
         action: &Action,
         groups: &BTreeSet<String>,
-        now: SystemTime,
+        clock: &dyn Clock,
     ) -> Result<SignedAssessment, ClassifyError> {
         let loaded = self.policies.live.loaded();
-        let assessment = assess(&loaded.classifier, &action.operation, groups);
+        let mut assessment = assess(&loaded.classifier, &action.operation, groups);
+        if let Some(opinion) = &self.opinion {
+            assessment = opinion.consider(assessment, &action.operation).await;
+        }
         let policy_version = loaded.classifier.policy().version.clone();
-        let verdict = self.verdict(action, groups, &assessment, policy_version.clone(), now);
+        let verdict = self.verdict(action, groups, &assessment, policy_version.clone(), clock.now());
         let expires = SystemTime::UNIX_EPOCH + Duration::from_secs(verdict.exp);
         Ok(SignedAssessment {
             jws: self.signer.sign(&verdict)?,

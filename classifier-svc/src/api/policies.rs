@@ -4,13 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chassis::{Violations, convert::risk_to_proto, time::to_proto};
 use proto::classification::v1 as wire;
-use tonic::Status;
 use warrant::Operation;
 use wire::{finding, policy::Role, replay_case};
 
 use crate::{
     classifier::Classifier,
-    error::{ClassifyError, DOMAIN},
+    error::ClassifyError,
     policies::{Difference, Policies, Slot},
     policy::{
         MAX_POLICY_BYTES, Policy,
@@ -102,9 +101,8 @@ fn rule_to_proto(rule: &RuleSpec) -> wire::Rule {
     }
 }
 
-/// The files of a policy that was sent, with everything that is wrong with them said at once.
-pub(super) fn bundle(field: &str, files: Vec<wire::PolicyFile>) -> Result<Bundle, Status> {
-    let mut violations = Violations::new(DOMAIN);
+/// The files of a policy that was sent.
+pub(super) fn bundle(violations: &mut Violations, field: &str, files: Vec<wire::PolicyFile>) -> Bundle {
     if files.is_empty() || files.len() > MAX_FILES {
         violations.add(field, format!("must be 1 to {MAX_FILES} files"));
     }
@@ -131,8 +129,7 @@ pub(super) fn bundle(field: &str, files: Vec<wire::PolicyFile>) -> Result<Bundle
             Err(_) => violations.add(format!("{place}.content"), "is not UTF-8"),
         }
     }
-    violations.check()?;
-    Ok(Bundle::of(texts))
+    Bundle::of(texts)
 }
 
 /// What is to be said of a policy.
@@ -173,9 +170,8 @@ fn finding_to_proto(finding: lint::Finding) -> wire::Finding {
     }
 }
 
-/// The cases to be judged again, with everything that is wrong with them said at once.
-pub(super) fn cases(cases: Vec<wire::ReplayCase>) -> Result<Vec<Case>, Status> {
-    let mut violations = Violations::new(DOMAIN);
+/// The cases to be judged again.
+pub(super) fn cases(violations: &mut Violations, cases: Vec<wire::ReplayCase>) -> Vec<Case> {
     if cases.is_empty() || cases.len() > MAX_CASES {
         violations.add("cases", format!("must be 1 to {MAX_CASES}"));
     }
@@ -209,8 +205,7 @@ pub(super) fn cases(cases: Vec<wire::ReplayCase>) -> Result<Vec<Case>, Status> {
             groups: case.groups.into_iter().collect(),
         });
     }
-    violations.check()?;
-    Ok(checked)
+    checked
 }
 
 /// Which verdicts a candidate would change.

@@ -232,7 +232,7 @@ async fn the_policy_at_work_is_shown_with_its_rules() {
             .filter(red)
             .all(|rule| !rule.safe_alternative.is_empty())
     );
-    for name in ["policies/shadow", "policies/none", ""] {
+    for name in ["policies/shadow", "policies/none"] {
         let name = name.to_owned();
         let refused = api
             .get_policy(Request::new(wire::GetPolicyRequest { name }))

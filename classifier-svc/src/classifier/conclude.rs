@@ -7,7 +7,7 @@ use super::{
     reading::Reading,
 };
 use crate::{
-    assessment::{Assessment, Disposition, Fact, RuleMatch, Span},
+    assessment::{Assessment, Fact, RuleMatch, Span},
     clause::Clause,
     concept::ConceptSet,
     model::Model,
@@ -53,32 +53,10 @@ impl Classifier {
             risk = raised.risk;
             matches.push(raised);
         }
-        matches.sort_by(|a, b| b.risk.cmp(&a.risk).then_with(|| a.rule.cmp(&b.rule)));
-        self.assessment(risk, matches, views, readings)
-    }
-
-    fn assessment(&self, risk: Risk, matches: Vec<RuleMatch>, views: &Views, readings: &[Reading<'_>]) -> Assessment {
-        let gravest = matches.iter().find(|found| found.risk == risk);
-        let why = gravest.map_or("no rule of the policy says what it is", |found| found.reason.as_str());
-        let said = match risk {
-            Risk::Green => "Allowed",
-            Risk::Amber => "Needs a person's approval",
-            Risk::Red => "Blocked",
-        };
-        Assessment {
-            risk,
-            disposition: Disposition::from(risk),
-            rules: matches.iter().map(|found| found.rule.clone()).collect(),
-            reason: format!("{said}, because {why}."),
-            alternative: gravest
-                .filter(|_| risk == Risk::Red)
-                .and_then(|found| found.alternative.clone()),
-            confidence: confidence(risk, &matches),
-            views: views.views.iter().map(|view| view.name).collect(),
-            facts: readings.last().map_or_else(Vec::new, |reading| self.facts(reading)),
-            matches,
-            policy: self.digest.clone(),
-        }
+        Assessment::new(risk, matches, &self.digest).reading(
+            views.views.iter().map(|view| view.name).collect(),
+            readings.last().map_or_else(Vec::new, |reading| self.facts(reading)),
+        )
     }
 
     /// Whether a rule already has as many spans as an explanation shows.
@@ -156,20 +134,5 @@ impl Classifier {
             })
         }));
         qualities
-    }
-}
-
-/// More matching rules make it surer; a hold says that it isn't sure at all.
-fn confidence(risk: Risk, matches: &[RuleMatch]) -> f64 {
-    let agreeing = matches
-        .iter()
-        .filter(|found| found.risk == risk && !found.rule.starts_with("hold."))
-        .count();
-    match (agreeing, risk) {
-        (0, _) => 0.3,
-        (1, Risk::Green) => 0.85,
-        (1, _) => 0.8,
-        (2, _) => 0.9,
-        _ => 0.95,
     }
 }

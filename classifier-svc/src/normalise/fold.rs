@@ -169,7 +169,7 @@ fn is_mark(character: char) -> bool {
 }
 
 /// Format characters, bidirectional controls, fillers, variation selectors and unassigned controls.
-fn is_invisible(character: char) -> bool {
+pub(crate) fn is_invisible(character: char) -> bool {
     matches!(character, '\u{115F}' | '\u{1160}' | '\u{3164}' | '\u{FFA0}' | '\u{2800}' | '\u{FE00}'..='\u{FE0F}' | '\u{E0000}'..='\u{E0FFF}')
         || matches!(character.general_category(), GeneralCategory::Format | GeneralCategory::Control if character != '\u{85}')
 }

@@ -5,7 +5,7 @@ use std::{net::IpAddr, path::PathBuf};
 use chassis::AllowedAgent;
 use chassis::config::LogFormat;
 use clap::Args;
-use classifier_svc::config::BundleConfig;
+use classifier_svc::{config::BundleConfig, opinion::OpinionConfig};
 
 /// Options of `up`.
 #[derive(Clone, Debug, Args)]
@@ -51,6 +51,9 @@ pub struct UpArgs {
     /// How policies are taken over.
     #[command(flatten)]
     pub bundles: BundleConfig,
+    /// Who is asked for a second opinion.
+    #[command(flatten)]
+    pub opinion: OpinionConfig,
     /// What to log to standard error: `error`, `warn`, `info`, or a filter such as `info,trace_svc=debug`
     #[arg(long, env = "COUNTERSIGN_LOG", default_value = "warn", value_name = "FILTER")]
     pub log: String,

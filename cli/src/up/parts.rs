@@ -188,6 +188,7 @@ fn classifier_config(node: NodeConfig, args: &UpArgs, data: &DataDir) -> classif
     classifier_svc::Config {
         policy_file: args.policy_file.clone(),
         bundles: args.bundles.clone(),
+        opinion: args.opinion.clone(),
         ..classifier_svc::Config::new(node, data.verdict_key())
     }
 }

@@ -35,6 +35,11 @@ GovernanceService/WatchRun           name
 GovernanceService/CancelRun          name request_id
 
 ClassificationService/ClassifyAction action
+ClassificationService/BatchClassifyActions actions
+ClassificationService/GetPolicy      name
+ClassificationService/ListPolicies   -
+ClassificationService/ValidatePolicy files
+ClassificationService/ReplayPolicy   candidate cases
 ClassificationService/GetKeySet      -
 
 ApprovalService/CreateApproval       request_id action verdict_jws
@@ -68,10 +73,12 @@ pub(super) fn allowed(rpc: &Rpc) -> Tokens {
     let service = |part| Tokens::bearer(&service_token(part, rpc.part()));
     let asks = Tokens::bearer(&Identity::alice().governance_token());
     let decides = Tokens::bearer(&Identity::bob().approval_token());
+    let operates = Tokens::bearer(&Identity::named("olga").in_groups(&["operators"]).governance_token());
     match rpc.name.split_once('/').unwrap() {
         ("ApprovalService", "CreateApproval") => {
             service(PartName::Orchestrator).with_subject(&Identity::alice().governance_token())
         }
+        ("ClassificationService", "GetPolicy" | "ListPolicies" | "ValidatePolicy" | "ReplayPolicy") => operates,
         ("ApprovalService", "AcquireApprovals") | ("ExecutionService", _) => service(PartName::Orchestrator),
         ("ApprovalService", "GrantApproval" | "DenyApproval" | "RevokeApproval")
         | ("WarrantService", "ReconcileWarrant") => decides,
