@@ -10,7 +10,7 @@ use tonic::{Request, Response, Status};
 use warrant::Action;
 
 use chassis::{
-    Caller, Clock, Person, Violations,
+    CallContext, Caller, Clock, Person, Violations,
     fault::{reason_of, to_status},
     page,
 };
@@ -41,12 +41,17 @@ impl ClassificationApi {
         Self { judge, clock }
     }
 
-    async fn classify(&self, action: Option<common::Action>, person: &Person) -> Result<wire::Classification, Status> {
+    async fn classify(
+        &self,
+        action: Option<common::Action>,
+        person: &Person,
+        context: &CallContext,
+    ) -> Result<wire::Classification, Status> {
         let action = convert::action(action)?;
         convert::check_requester(&action, person).map_err(|error| to_status(&error))?;
         let signed = self
             .judge
-            .judge(&action, &person.groups, &*self.clock)
+            .judge(&action, &person.groups, &*self.clock, context.remaining())
             .await
             .map_err(|error| to_status(&error))?;
         self.try_out(&action, person, &signed);
@@ -59,11 +64,12 @@ impl ClassificationApi {
             return;
         }
         let (policies, action) = (Arc::clone(self.judge.policies()), action.clone());
-        let (groups, live) = (person.groups.clone(), signed.assessment.clone());
+        let context = verdict::context(&action, &person.groups, self.clock.now());
+        let live = signed.assessment.clone();
         tokio::spawn(async move {
             let Some(shadow) = &policies.shadow else { return };
             let loaded = shadow.slot.loaded();
-            let tried = verdict::assess(&loaded.classifier, &action.operation, &groups);
+            let tried = verdict::assess(&loaded.classifier, &action.operation, &context);
             if let Some(found) = shadow.differences.compare(&live, &tried) {
                 tracing::info!(
                     action_digest = %action.digest(),
@@ -86,8 +92,8 @@ impl ClassificationService for ClassificationApi {
         &self,
         request: Request<wire::ClassifyActionRequest>,
     ) -> Result<Response<wire::ClassifyActionResponse>, Status> {
-        let person = person(&request)?;
-        let classification = self.classify(request.into_inner().action, &person).await?;
+        let (person, context) = (person(&request)?, CallContext::of(&request));
+        let classification = self.classify(request.into_inner().action, &person, &context).await?;
         Ok(Response::new(wire::ClassifyActionResponse {
             classification: Some(classification),
         }))
@@ -97,7 +103,7 @@ impl ClassificationService for ClassificationApi {
         &self,
         request: Request<wire::BatchClassifyActionsRequest>,
     ) -> Result<Response<wire::BatchClassifyActionsResponse>, Status> {
-        let person = person(&request)?;
+        let (person, context) = (person(&request)?, CallContext::of(&request));
         let actions = request.into_inner().actions;
         let mut violations = Violations::new(DOMAIN);
         if actions.is_empty() || actions.len() > MAX_BATCH {
@@ -106,7 +112,7 @@ impl ClassificationService for ClassificationApi {
         violations.check()?;
         let mut classifications = Vec::with_capacity(actions.len());
         for action in actions {
-            let result = match self.classify(Some(action), &person).await {
+            let result = match self.classify(Some(action), &person, &context).await {
                 Ok(classification) => Batched::Classification(classification),
                 Err(status) => Batched::Error(wire::ClassificationError {
                     code: status.code().into(),
@@ -164,7 +170,8 @@ impl ClassificationService for ClassificationApi {
         let mut violations = Violations::new(DOMAIN);
         let bundle = policies::bundle(&mut violations, "files", request.into_inner().files);
         violations.check()?;
-        let answer = blocking(move || Ok(policies::validate(&bundle))).await?;
+        let now = self.clock.now();
+        let answer = blocking(move || Ok(policies::validate(&bundle, now))).await?;
         Ok(Response::new(answer))
     }
 
@@ -175,7 +182,7 @@ impl ClassificationService for ClassificationApi {
         let wire::ReplayPolicyRequest { candidate, cases } = request.into_inner();
         let mut violations = Violations::new(DOMAIN);
         let bundle = policies::bundle(&mut violations, "candidate", candidate);
-        let cases = policies::cases(&mut violations, cases);
+        let cases = policies::cases(&mut violations, cases, self.clock.now());
         violations.check()?;
         let live = self.judge.policies().live.loaded();
         let replayed = blocking(move || policies::replay(&bundle, &cases, &live.classifier)).await?;

@@ -60,10 +60,22 @@ pub struct RuleMatch {
     /// What to ask for instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alternative: Option<String>,
+    /// The exception that lowered its risk, if one did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exception: Option<Lowered>,
     /// The view in which it matched.
     pub view: &'static str,
     /// Where in the raw text.
     pub spans: Vec<Span>,
+}
+
+/// What an exception did to a rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Lowered {
+    /// The exception.
+    pub exception: String,
+    /// The rule's own risk.
+    pub from: Risk,
 }
 
 /// Bytes of the raw text.

@@ -81,14 +81,30 @@ impl Classifier {
         let views = normalise(text, &self.policy.vocabulary);
         let readings = self.read_all(&views, context);
         let hold = hold_for(&views, &readings, text);
-        self.conclude(&views, &readings, Vec::new(), hold, self.policy.model.as_ref())
+        let model = self.policy.model.as_ref();
+        let own = self.conclude(&views, &readings, Vec::new(), hold, model, context);
+        self.above_floor(own, |floor| floor.assess_text(text, context))
+    }
+
+    /// The assessment, raised by what the parent says if it says more.
+    fn above_floor(&self, own: Assessment, least: impl FnOnce(&Self) -> Assessment) -> Assessment {
+        let Some(floor) = &self.policy.floor else {
+            return own;
+        };
+        let least = least(floor);
+        if least.risk <= own.risk {
+            return own;
+        }
+        let graver = least.matches.into_iter().filter(|found| found.risk == least.risk);
+        graver.fold(own, Assessment::raised)
     }
 
     /// Assesses a tool call: the tool by its rules, the strings of its arguments like any text.
-    pub fn assess_tool(&self, call: &ToolCall, groups: &[String]) -> Assessment {
+    pub fn assess_tool(&self, call: &ToolCall, context: &Context) -> Assessment {
         let context = Context {
             tool: Some(call.tool.to_ascii_lowercase()),
-            groups: groups.to_vec(),
+            arguments: call.arguments.clone(),
+            ..context.clone()
         };
         let views = normalise(&call.text, &self.policy.vocabulary);
         let mut readings = self.read_all(&views, &context);
@@ -109,7 +125,8 @@ impl Classifier {
                 "no rule of the policy knows this tool".to_owned(),
             )
         });
-        self.conclude(&views, &readings, tools, held.or(unknown), None)
+        let own = self.conclude(&views, &readings, tools, held.or(unknown), None, &context);
+        self.above_floor(own, |floor| floor.assess_tool(call, &context))
     }
 }
 

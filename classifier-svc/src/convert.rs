@@ -70,6 +70,12 @@ fn rule_to_proto(found: RuleMatch) -> wire::RuleMatch {
         title: found.title,
         risk: risk_to_proto(found.risk.into()).into(),
         reason: found.reason,
+        exception_id: found
+            .exception
+            .as_ref()
+            .map(|lowered| lowered.exception.clone())
+            .unwrap_or_default(),
+        own_risk: risk_to_proto(found.exception.map_or(found.risk, |lowered| lowered.from).into()).into(),
         spans: found.spans.into_iter().map(span_to_proto).collect(),
         view: found.view.to_owned(),
     }

@@ -31,6 +31,8 @@ const HELD: &str = "hold.second-opinion";
 const CATEGORY: &str = "second opinion";
 /// What to ask for instead of what the model alone would block.
 const ALTERNATIVE: &str = "Ask for a draft or a plan of it that a person can check before anything is done.";
+/// What is kept back of the caller's time, to sign and answer in.
+const PARTING_TIME: Duration = Duration::from_millis(100);
 /// A reason is cut here; it is shown to people, not acted on.
 const MAX_REASON_CHARS: usize = 300;
 
@@ -200,25 +202,39 @@ impl SecondOpinion {
         self.breaker.closed()
     }
 
-    /// The assessment, raised by what the model says if it is asked and says more.
-    pub async fn consider(&self, assessment: Assessment, operation: &Operation) -> Assessment {
+    /// The assessment, raised by what the model says if it is asked and says more. The caller waits for `remaining` at most;
+    /// the answer comes before that, or not at all.
+    pub async fn consider(
+        &self,
+        assessment: Assessment,
+        operation: &Operation,
+        remaining: Option<Duration>,
+    ) -> Assessment {
         if !self.about.covers(assessment.risk) {
             return assessment;
         }
-        let answer = self.ask(operation).await;
+        let patience = remaining.map_or(self.timeout, |remaining| {
+            self.timeout.min(remaining.saturating_sub(PARTING_TIME))
+        });
+        let answer = self.ask(operation, patience).await;
         if let Err(why) = &answer {
-            tracing::warn!(%why, "no second opinion; the request is held");
+            tracing::debug!(%why, "no second opinion; the request is held");
         }
         merge(assessment, answer)
     }
 
-    async fn ask(&self, operation: &Operation) -> Result<Said, NoOpinion> {
+    async fn ask(&self, operation: &Operation, patience: Duration) -> Result<Said, NoOpinion> {
         let _place = self.places.try_acquire().map_err(|_| NoOpinion::Busy)?;
         let attempt = self.breaker.attempt().ok_or(NoOpinion::Open)?;
-        let answer = tokio::time::timeout(self.timeout, self.client.ask(operation)).await;
-        let answer = answer.unwrap_or(Err(NoOpinion::Timeout));
-        attempt.ended(answer.is_ok());
-        answer
+        if let Ok(answer) = tokio::time::timeout(patience, self.client.ask(operation)).await {
+            attempt.ended(answer.is_ok());
+            return answer;
+        }
+        // A caller in a hurry says nothing of the model.
+        if patience == self.timeout {
+            attempt.ended(false);
+        }
+        Err(NoOpinion::Timeout)
     }
 }
 
@@ -233,6 +249,7 @@ pub fn merge(assessment: Assessment, answer: Result<Said, NoOpinion>) -> Assessm
             risk: said.risk,
             reason: format!("a second model finds: {}", plain(&said.reason)),
             alternative: (said.risk == Risk::Red).then(|| ALTERNATIVE.to_owned()),
+            exception: None,
             view: "raw",
             spans: Vec::new(),
         }),
@@ -244,6 +261,7 @@ pub fn merge(assessment: Assessment, answer: Result<Said, NoOpinion>) -> Assessm
             risk: Risk::Amber,
             reason: format!("the second opinion could not be had: {why}"),
             alternative: None,
+            exception: None,
             view: "raw",
             spans: Vec::new(),
         }),

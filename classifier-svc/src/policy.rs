@@ -2,6 +2,7 @@
 
 pub mod bundle;
 pub mod diff;
+pub mod exception;
 pub mod lint;
 pub mod score;
 pub mod source;
@@ -20,6 +21,7 @@ use crate::{
     vocabulary::{Vocabulary, VocabularyError},
 };
 use bundle::SEAL_FILE;
+use exception::Exceptions;
 use source::{Place, Placed, Source};
 use warrant::SealError;
 
@@ -54,6 +56,9 @@ pub struct Policy {
     pub(crate) rules: Rules,
     pub(crate) qualities: Qualities,
     pub(crate) model: Option<Model>,
+    pub(crate) exceptions: Exceptions,
+    /// The parent: what it says is the least.
+    pub(crate) floor: Option<Box<Classifier>>,
     tests: Vec<Placed<PolicyTest>>,
 }
 
@@ -136,6 +141,18 @@ pub struct PolicyTest {
     /// A rule that must be among those that matched.
     #[serde(default)]
     pub rule: Option<String>,
+    /// The tenant of who asks.
+    #[serde(default)]
+    pub tenant: Option<String>,
+    /// The groups of who asks.
+    #[serde(default)]
+    pub group: Vec<String>,
+    /// The agent that is to act.
+    #[serde(default)]
+    pub agent: Option<String>,
+    /// When it is judged, RFC 3339. Without it no exception holds.
+    #[serde(default)]
+    pub at: Option<String>,
 }
 
 /// What came of one embedded test case.
@@ -229,6 +246,20 @@ impl PolicyError {
     }
 }
 
+// === impl PolicyTest ===
+
+impl PolicyTest {
+    fn context(&self) -> Context {
+        Context {
+            tenant: self.tenant.clone(),
+            groups: self.group.clone(),
+            agent: self.agent.clone(),
+            now: self.at.as_deref().and_then(chassis::time::parse_rfc3339),
+            ..Context::default()
+        }
+    }
+}
+
 // === impl TestOutcome ===
 
 impl TestOutcome {
@@ -269,7 +300,7 @@ fn outcomes(classifier: &Classifier) -> Vec<TestOutcome> {
     let tests = classifier.policy().tests.iter();
     tests
         .map(|test| {
-            let assessment = classifier.assess_text(&test.value.text, &Context::default());
+            let assessment = classifier.assess_text(&test.value.text, &test.value.context());
             TestOutcome {
                 place: test.place.clone(),
                 test: test.value.clone(),

@@ -1,6 +1,11 @@
 //! Rules: typed conditions over the facts of a clause and the context of a request.
 
+mod circumstance;
+
 use serde::{Deserialize, Serialize};
+
+use circumstance::fits;
+pub use circumstance::{CircumstanceSpec, Context};
 
 use crate::{
     clause::{Clause, Frame, Reach, VerbUse},
@@ -48,7 +53,7 @@ pub struct RuleSpec {
 }
 
 /// One way for a rule to match. Every field that is given must hold; within a field, one concept is enough.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ConditionSpec {
     /// The verb.
@@ -71,15 +76,8 @@ pub struct ConditionSpec {
     pub tool: Vec<String>,
     /// A group that the requester is in.
     pub group: Vec<String>,
-}
-
-/// What a rule may know besides the text.
-#[derive(Clone, Debug, Default)]
-pub struct Context {
-    /// The tool that is called, if it is a tool call.
-    pub tool: Option<String>,
-    /// The groups of the requester.
-    pub groups: Vec<String>,
+    /// Further circumstances under which alone it holds.
+    pub only: Option<CircumstanceSpec>,
 }
 
 /// A compiled rule.
@@ -132,6 +130,9 @@ struct Condition {
     frame: Option<Frame>,
     tool: Vec<String>,
     group: Vec<String>,
+    only: Option<Box<CircumstanceSpec>>,
+    /// Whether what isn't known counts as given: for rules that raise.
+    unknown: bool,
 }
 
 // === impl Risk ===
@@ -187,7 +188,7 @@ impl Rules {
         let conditions = spec
             .when
             .iter()
-            .map(|condition| Condition::compile(self.all.len(), condition, vocabulary))
+            .map(|condition| Condition::compile(self.all.len(), spec.risk, condition, vocabulary))
             .collect::<Result<Vec<_>, _>>()
             .map_err(|problem| wrong(&problem))?;
         for condition in conditions {
@@ -201,6 +202,11 @@ impl Rules {
     /// The rules.
     pub fn get(&self, rule: usize) -> Option<&RuleSpec> {
         self.all.get(rule).map(|rule| &rule.spec)
+    }
+
+    /// The rule of this name.
+    pub fn find(&self, id: &str) -> Option<usize> {
+        self.all.iter().position(|rule| rule.spec.id == id)
     }
 
     /// All of them.
@@ -303,7 +309,7 @@ impl Rules {
 // === impl Condition ===
 
 impl Condition {
-    fn compile(rule: usize, spec: &ConditionSpec, vocabulary: &Vocabulary) -> Result<Self, String> {
+    fn compile(rule: usize, risk: Risk, spec: &ConditionSpec, vocabulary: &Vocabulary) -> Result<Self, String> {
         let set = |names: &[String]| {
             vocabulary
                 .set(names)
@@ -322,6 +328,9 @@ impl Condition {
             || !spec.object.is_empty()
             || spec.frame.is_some()
             || !spec.tool.is_empty();
+        if let Some(fault) = spec.only.as_ref().and_then(CircumstanceSpec::fault) {
+            return Err(fault.to_owned());
+        }
         if !speaks {
             return Err("has a condition without verb, class, object, frame or tool".to_owned());
         }
@@ -336,6 +345,8 @@ impl Condition {
             frame: spec.frame,
             tool: spec.tool.clone(),
             group: spec.group.clone(),
+            only: spec.only.clone().map(Box::new),
+            unknown: risk > Risk::Green,
         })
     }
 
@@ -353,7 +364,9 @@ impl Condition {
                 .tool
                 .as_deref()
                 .is_some_and(|name| self.tool.iter().any(|glob| fits(glob, name)));
+        let only = self.only.as_ref();
         tool && (self.group.is_empty() || self.group.iter().any(|group| context.groups.contains(group)))
+            && only.is_none_or(|only| only.holds(context, self.unknown))
     }
 
     fn matched(&self, subject: Subject<'_>, verbs: ConceptSet) -> Match {
@@ -380,13 +393,6 @@ fn enter(lists: &mut [Vec<u32>], concepts: ConceptSet, condition: u32) {
             list.push(condition);
         }
     }
-}
-
-/// Whether a name fits a pattern in which a final `*` stands for any rest.
-fn fits(pattern: &str, name: &str) -> bool {
-    pattern
-        .strip_suffix('*')
-        .map_or(pattern == name, |prefix| name.starts_with(prefix))
 }
 
 fn check(spec: &RuleSpec) -> Result<(), &'static str> {

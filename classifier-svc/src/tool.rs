@@ -16,6 +16,8 @@ pub struct ToolCall {
     pub text: String,
     /// The strings that are command lines.
     pub commands: Vec<String>,
+    /// The arguments, if they are JSON.
+    pub arguments: Option<Value>,
     /// Why the arguments can't be read to the end, if so.
     pub held: Option<&'static str>,
 }
@@ -30,7 +32,10 @@ impl ToolCall {
             ..Self::default()
         };
         match serde_json::from_str::<Value>(arguments_json) {
-            Ok(arguments) => call.collect("", &arguments, 0),
+            Ok(arguments) => {
+                call.collect("", &arguments, 0);
+                call.arguments = Some(arguments);
+            }
             Err(_) if arguments_json.trim().is_empty() => {}
             Err(_) => call.held = Some("its arguments are no JSON"),
         }

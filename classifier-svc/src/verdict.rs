@@ -69,17 +69,23 @@ impl Judge {
         &self.signer
     }
 
-    /// Judges one action of a requester in these groups; the verdict's time begins when it is signed.
+    /// Judges one action of a requester in these groups, who waits for `remaining` at most. The verdict's time begins when it
+    /// is signed.
     pub async fn judge(
         &self,
         action: &Action,
         groups: &BTreeSet<String>,
         clock: &dyn Clock,
+        remaining: Option<Duration>,
     ) -> Result<SignedAssessment, ClassifyError> {
         let loaded = self.policies.live.loaded();
-        let mut assessment = assess(&loaded.classifier, &action.operation, groups);
+        let mut assessment = assess(
+            &loaded.classifier,
+            &action.operation,
+            &context(action, groups, clock.now()),
+        );
         if let Some(opinion) = &self.opinion {
-            assessment = opinion.consider(assessment, &action.operation).await;
+            assessment = opinion.consider(assessment, &action.operation, remaining).await;
         }
         let policy_version = loaded.classifier.policy().version.clone();
         let verdict = self.verdict(action, groups, &assessment, policy_version.clone(), clock.now());
@@ -121,14 +127,26 @@ impl Judge {
     }
 }
 
-/// What a policy says of what is asked by somebody in these groups.
-pub(crate) fn assess(classifier: &Classifier, operation: &Operation, groups: &BTreeSet<String>) -> Assessment {
-    let groups: Vec<String> = groups.iter().cloned().collect();
+/// What a policy says of what is asked in this context.
+pub(crate) fn assess(classifier: &Classifier, operation: &Operation, context: &Context) -> Assessment {
     match operation {
-        Operation::Instruction { instruction } => classifier.assess_text(instruction, &Context { tool: None, groups }),
+        Operation::Instruction { instruction } => classifier.assess_text(instruction, context),
         Operation::ToolCall { tool, arguments_json } => {
-            classifier.assess_tool(&ToolCall::parse(tool, arguments_json), &groups)
+            classifier.assess_tool(&ToolCall::parse(tool, arguments_json), context)
         }
+    }
+}
+
+/// What is known of an action of a requester in these groups.
+pub(crate) fn context(action: &Action, groups: &BTreeSet<String>, now: SystemTime) -> Context {
+    Context {
+        tenant: Some(action.tenant.clone()),
+        groups: groups.iter().cloned().collect(),
+        agent: Some(action.agent.clone()),
+        // The session of nobody's naming is the run itself.
+        continued: Some(action.session != action.run.to_string()),
+        now: Some(now),
+        ..Context::default()
     }
 }
 

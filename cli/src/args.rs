@@ -19,8 +19,8 @@ pub use self::{
     },
     connect::ConnectArgs,
     policy::{
-        ClassifyArgs, DiffArgs, ExplainArgs, LintArgs, PolicyArgs, PolicyCommand, PolicyFileArgs, ReplayArgs, SignArgs,
-        TestArgs,
+        ClassifyArgs, ContextArgs, DiffArgs, ExplainArgs, LintArgs, PolicyArgs, PolicyCommand, PolicyFileArgs,
+        ReplayArgs, SignArgs, TestArgs,
     },
     run::RunArgs,
     token::{CreateTokenArgs, TokenArgs, TokenAudience, TokenCommand},

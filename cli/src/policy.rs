@@ -14,10 +14,11 @@ mod tests;
 
 use std::path::Path;
 
-use classifier_svc::{Classifier, Policy, PolicyError, policy::source::Source};
+use chassis::clock::{Clock as _, SystemClock};
+use classifier_svc::{Classifier, Context, Policy, PolicyError, policy::source::Source};
 
 use crate::{
-    args::{GlobalArgs, PolicyArgs, PolicyCommand, PolicyFileArgs},
+    args::{ContextArgs, GlobalArgs, PolicyArgs, PolicyCommand, PolicyFileArgs},
     console::Console,
     error::CliError,
     exit::Exit,
@@ -51,6 +52,18 @@ fn classifier(args: &PolicyFileArgs) -> Result<Classifier, CliError> {
 fn policy(args: &PolicyFileArgs) -> Result<Policy, CliError> {
     let policy = args.policy_file.as_deref().map_or_else(Policy::built_in, Policy::open);
     policy.map_err(|error| refused(&error))
+}
+
+/// What a policy may know besides the text, now.
+fn context(args: &ContextArgs) -> Context {
+    Context {
+        groups: args.groups.clone(),
+        tenant: args.tenant.clone(),
+        agent: args.agent.clone(),
+        continued: Some(args.continued),
+        now: Some(SystemClock::default().now()),
+        ..Context::default()
+    }
 }
 
 /// The policy as it is written, and all that is refused of it.

@@ -1,6 +1,6 @@
 //! Policies between their form on the wire and what is at work, checked or tried out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{collections::BTreeMap, time::SystemTime};
 
 use chassis::{Violations, convert::risk_to_proto, time::to_proto};
 use proto::classification::v1 as wire;
@@ -16,7 +16,7 @@ use crate::{
         bundle::Bundle,
         lint::{self, Level},
     },
-    rule::RuleSpec,
+    rule::{Context, RuleSpec},
     verdict::assess,
 };
 
@@ -32,7 +32,7 @@ const MAX_TEXT_BYTES: usize = 64 * 1024;
 pub(super) struct Case {
     id: String,
     operation: Operation,
-    groups: BTreeSet<String>,
+    context: Context,
 }
 
 /// The policy of this name, with its rules.
@@ -133,10 +133,11 @@ pub(super) fn bundle(violations: &mut Violations, field: &str, files: Vec<wire::
 }
 
 /// What is to be said of a policy.
-pub(super) fn validate(bundle: &Bundle) -> wire::ValidatePolicyResponse {
+pub(super) fn validate(bundle: &Bundle, now: SystemTime) -> wire::ValidatePolicyResponse {
     let (source, refusals) = bundle.source();
     let test_count = number(source.tests.len());
-    let findings = lint::examine(&source, refusals, std::iter::empty());
+    let mut findings = lint::examine(&source, refusals, std::iter::empty());
+    findings.extend(lint::expired(&source, now));
     let outcomes = Policy::compile(bundle.source()).map(|policy| policy.try_out().1);
     let failed = outcomes
         .unwrap_or_default()
@@ -171,7 +172,7 @@ fn finding_to_proto(finding: lint::Finding) -> wire::Finding {
 }
 
 /// The cases to be judged again.
-pub(super) fn cases(violations: &mut Violations, cases: Vec<wire::ReplayCase>) -> Vec<Case> {
+pub(super) fn cases(violations: &mut Violations, cases: Vec<wire::ReplayCase>, now: SystemTime) -> Vec<Case> {
     if cases.is_empty() || cases.len() > MAX_CASES {
         violations.add("cases", format!("must be 1 to {MAX_CASES}"));
     }
@@ -202,7 +203,11 @@ pub(super) fn cases(violations: &mut Violations, cases: Vec<wire::ReplayCase>) -
         checked.push(Case {
             id: case.id,
             operation,
-            groups: case.groups.into_iter().collect(),
+            context: Context {
+                groups: case.groups,
+                now: Some(now),
+                ..Context::default()
+            },
         });
     }
     checked
@@ -218,8 +223,8 @@ pub(super) fn replay(
     let candidate = candidate.try_out().0;
     let mut by_rule: BTreeMap<String, Vec<wire::ChangedVerdict>> = BTreeMap::new();
     for case in cases {
-        let was = assess(live, &case.operation, &case.groups);
-        let is = assess(&candidate, &case.operation, &case.groups);
+        let was = assess(live, &case.operation, &case.context);
+        let is = assess(&candidate, &case.operation, &case.context);
         if let Some(difference) = Difference::between(&was, &is) {
             by_rule.entry(difference.rule).or_default().push(wire::ChangedVerdict {
                 case_id: case.id.clone(),

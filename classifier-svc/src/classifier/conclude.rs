@@ -7,13 +7,13 @@ use super::{
     reading::Reading,
 };
 use crate::{
-    assessment::{Assessment, Fact, RuleMatch, Span},
+    assessment::{Assessment, Fact, Lowered, RuleMatch, Span},
     clause::Clause,
     concept::ConceptSet,
     model::Model,
     normalise::Views,
     quality::{Quality, QualityKind},
-    rule::{Match, Risk},
+    rule::{Context, Match, Risk},
 };
 
 // === impl Classifier ===
@@ -26,10 +26,11 @@ impl Classifier {
         tools: Vec<Match>,
         hold: Option<Hold>,
         model: Option<&Model>,
+        context: &Context,
     ) -> Assessment {
         let mut matches: Vec<RuleMatch> = Vec::new();
         for found in tools {
-            self.explain(found, "tool", Vec::new(), &mut matches);
+            self.explain(found, "tool", Vec::new(), context, &mut matches);
         }
         for reading in readings {
             for (found, clause) in &reading.matches {
@@ -38,6 +39,7 @@ impl Classifier {
                         *found,
                         reading.view.name,
                         reading.spans(found.because, *clause),
+                        context,
                         &mut matches,
                     );
                 }
@@ -49,7 +51,12 @@ impl Classifier {
             risk = risk.max(Risk::Amber);
             matches.push(hold.into());
         }
-        if let Some(raised) = model.and_then(|model| learned::raise(model, risk, readings)) {
+        // An exception is deliberate: what it lowers, no resemblance raises again.
+        let excepted = matches.iter().any(|found| found.exception.is_some());
+        if let Some(raised) = model
+            .filter(|_| !excepted)
+            .and_then(|model| learned::raise(model, risk, readings))
+        {
             risk = raised.risk;
             matches.push(raised);
         }
@@ -67,7 +74,14 @@ impl Classifier {
             .any(|known| Some(known.rule.as_str()) == rule && known.spans.len() >= MAX_SPANS)
     }
 
-    fn explain(&self, found: Match, view: &'static str, spans: Vec<Span>, matches: &mut Vec<RuleMatch>) {
+    fn explain(
+        &self,
+        found: Match,
+        view: &'static str,
+        spans: Vec<Span>,
+        context: &Context,
+        matches: &mut Vec<RuleMatch>,
+    ) {
         let Some(rule) = self.policy.rules.get(found.rule) else {
             return;
         };
@@ -80,12 +94,25 @@ impl Classifier {
             );
             return;
         }
+        let exception = self.policy.exceptions.of(found.rule, context).map(|found| &found.spec);
         matches.push(RuleMatch {
             rule: rule.id.clone(),
             title: rule.title.clone(),
             category: rule.category.clone(),
-            risk: rule.risk,
-            reason: rule.reason.clone(),
+            risk: exception.map_or(rule.risk, |exception| exception.to),
+            reason: exception.map_or_else(
+                || rule.reason.clone(),
+                |exception| {
+                    format!(
+                        "{}, which exception `{}` lowers: {}",
+                        rule.reason, exception.id, exception.reason
+                    )
+                },
+            ),
+            exception: exception.map(|exception| Lowered {
+                exception: exception.id.clone(),
+                from: rule.risk,
+            }),
             alternative: rule.alternative.clone(),
             view,
             spans,

@@ -42,6 +42,7 @@ impl From<Hold> for RuleMatch {
             risk: Risk::Amber,
             reason: hold.reason,
             alternative: None,
+            exception: None,
             view: hold.view,
             spans: hold.spans,
         }

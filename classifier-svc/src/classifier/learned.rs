@@ -38,6 +38,7 @@ fn explain(model: &Model, raise: &Raise, reading: &Reading<'_>) -> RuleMatch {
             words.join(", ")
         ),
         alternative: blocks.then(|| model.spec.alternative.clone()),
+        exception: None,
         view: reading.view.name,
         spans: tokens().map(|token| reading.span(token.start, token.end)).collect(),
     }

@@ -79,7 +79,7 @@ impl Classifier {
             let mut covered = false;
             rules.match_verb(subject, verb, |found| {
                 covered = true;
-                reading.add(found, index, rules.get(found.rule).map(|rule| rule.risk));
+                reading.add(found, index, self.risk_of(found.rule, subject.context));
             });
             let must = verb.reach == Reach::Instruct && !verb.negated && verb.class != VerbClass::Light;
             if must && !covered && reading.uncovered.is_none() {
@@ -87,9 +87,19 @@ impl Classifier {
             }
         }
         rules.match_clause(subject, |found| {
-            reading.add(found, index, rules.get(found.rule).map(|rule| rule.risk));
+            reading.add(found, index, self.risk_of(found.rule, subject.context));
         });
         reading.uncovered = reading.uncovered.or(subject.clause.unknown);
+    }
+
+    /// The risk of what a rule matches: its own, or what an exception lowers it to.
+    fn risk_of(&self, rule: usize, context: &Context) -> Option<Risk> {
+        let exceptions = &self.policy.exceptions;
+        let lowered = || exceptions.of(rule, context).map(|exception| exception.spec.to);
+        (!exceptions.is_empty())
+            .then(lowered)
+            .flatten()
+            .or_else(|| self.policy.rules.get(rule).map(|rule| rule.risk))
     }
 
     /// Judges the command lines of a tool call, which need no context to be known as such.

@@ -31,11 +31,12 @@ enum State {
     Probing,
 }
 
-/// One question under way. Given up without a result, it counts as failed.
+/// One question under way. Given up by whoever asked, it says nothing of the model.
 #[derive(Debug)]
 pub(super) struct Attempt<'b> {
     breaker: &'b Breaker,
-    good: bool,
+    probes: bool,
+    result: Option<bool>,
 }
 
 // === impl Breaker ===
@@ -57,31 +58,52 @@ impl Breaker {
     /// Leave to ask, if there is.
     pub(super) fn attempt(&self) -> Option<Attempt<'_>> {
         let mut state = self.lock();
-        match *state {
-            State::Closed { .. } => {}
-            State::Open { until } if self.clock.monotonic() >= until => *state = State::Probing,
+        let probes = match *state {
+            State::Closed { .. } => false,
+            State::Open { until } if self.clock.monotonic() >= until => true,
             State::Open { .. } | State::Probing => return None,
+        };
+        if probes {
+            *state = State::Probing;
         }
         Some(Attempt {
             breaker: self,
-            good: false,
+            probes,
+            result: None,
         })
     }
 
-    fn ended(&self, good: bool) {
+    fn ended(&self, probed: bool, result: Option<bool>) {
         let mut state = self.lock();
-        *state = match *state {
-            _ if good => State::Closed { failures: 0 },
-            State::Closed { failures } if failures + 1 < MAX_FAILURES => State::Closed { failures: failures + 1 },
-            // Those that were asked before it opened prolong nothing.
-            State::Open { until } => State::Open { until },
-            State::Closed { .. } | State::Probing => State::Open {
-                until: self.clock.monotonic() + PAUSE,
+        let opened = || State::Open {
+            until: self.clock.monotonic() + PAUSE,
+        };
+        *state = match (*state, result) {
+            (State::Closed { .. }, Some(true)) => State::Closed { failures: 0 },
+            (State::Closed { failures }, Some(false)) if failures + 1 < MAX_FAILURES => {
+                State::Closed { failures: failures + 1 }
+            }
+            (State::Closed { .. }, Some(false)) => opened(),
+            (State::Probing, Some(true)) if probed => State::Closed { failures: 0 },
+            (State::Probing, Some(false)) if probed => opened(),
+            // The next question is the probe.
+            (State::Probing, None) if probed => State::Open {
+                until: self.clock.monotonic(),
             },
+            // What was asked before it opened decides nothing any more.
+            (state, _) => state,
         };
         let closed = matches!(*state, State::Closed { .. });
-        self.closed
-            .send_if_modified(|known| std::mem::replace(known, closed) != closed);
+        drop(state);
+        if self
+            .closed
+            .send_if_modified(|known| std::mem::replace(known, closed) != closed)
+        {
+            tracing::warn!(
+                asking = closed,
+                "second opinion: the model is asked again, or left alone for a while"
+            );
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -94,13 +116,13 @@ impl Breaker {
 impl Attempt<'_> {
     /// Says how it ended.
     pub(super) fn ended(mut self, good: bool) {
-        self.good = good;
+        self.result = Some(good);
     }
 }
 
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
-        self.breaker.ended(self.good);
+        self.breaker.ended(self.probes, self.result);
     }
 }
 
@@ -139,10 +161,30 @@ mod tests {
     }
 
     #[test]
-    fn a_question_that_is_given_up_counts_as_failed() {
+    fn a_question_that_is_given_up_counts_for_nothing_and_leaves_the_probe_to_the_next() {
         let clock = Arc::new(ManualClock::new(UNIX_EPOCH));
-        let breaker = Breaker::new(clock);
-        (0..MAX_FAILURES).for_each(|_| drop(breaker.attempt().unwrap()));
-        assert!(breaker.attempt().is_none());
+        let breaker = Breaker::new(Arc::clone(&clock) as _);
+        (0..=MAX_FAILURES).for_each(|_| drop(breaker.attempt().unwrap()));
+        (0..MAX_FAILURES).for_each(|_| fail(&breaker));
+        clock.advance(PAUSE);
+        drop(breaker.attempt().unwrap());
+        breaker.attempt().unwrap().ended(true);
+        assert!(*breaker.closed().borrow());
+    }
+
+    #[test]
+    fn an_answer_to_an_earlier_question_neither_closes_it_nor_ends_its_probe() {
+        let clock = Arc::new(ManualClock::new(UNIX_EPOCH));
+        let breaker = Breaker::new(Arc::clone(&clock) as _);
+        let (early, also_early) = (breaker.attempt().unwrap(), breaker.attempt().unwrap());
+        (0..MAX_FAILURES).for_each(|_| fail(&breaker));
+        early.ended(true);
+        assert!(breaker.attempt().is_none(), "still open");
+        clock.advance(PAUSE);
+        let probe = breaker.attempt().unwrap();
+        also_early.ended(false);
+        assert!(breaker.attempt().is_none(), "still probing");
+        probe.ended(true);
+        assert!(*breaker.closed().borrow());
     }
 }

@@ -6,12 +6,13 @@ mod cover;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::SystemTime};
 
 use serde::Serialize;
 
 use super::{
     PolicyError, TestOutcome,
+    exception::ExceptionSpec,
     source::{Place, Placed, Source},
 };
 use crate::{
@@ -53,6 +54,8 @@ pub enum Level {
 pub enum Kind {
     /// It is refused at load.
     Refused,
+    /// An exception that lowers nothing any more.
+    Expired,
     /// A rule or a condition that can't hold.
     Unreachable,
     /// A rule that never decides, because another one always matches with it.
@@ -103,6 +106,24 @@ pub fn examine<'t>(
     findings
 }
 
+/// The exceptions that have ended by `now`: they lower nothing any more.
+pub fn expired(source: &Source, now: SystemTime) -> Vec<Finding> {
+    let ended = source.exceptions.iter().filter(|exception| {
+        let expires = chassis::time::parse_rfc3339(&exception.value.expires);
+        expires.is_some_and(|expires| expires <= now)
+    });
+    let finding = |exception: &Placed<ExceptionSpec>| Finding {
+        level: Level::Warning,
+        kind: Kind::Expired,
+        place: Some(exception.place.clone()),
+        message: format!(
+            "exception `{}` ended at {}",
+            exception.value.id, exception.value.expires
+        ),
+    };
+    ended.map(finding).collect()
+}
+
 /// Checks a policy as it is written.
 fn lint(source: &Source, refusals: &[PolicyError]) -> Vec<Finding> {
     let mut lint = Lint {
@@ -142,6 +163,7 @@ impl Kind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Refused => "refused",
+            Self::Expired => "expired",
             Self::Unreachable => "unreachable",
             Self::Shadowed => "shadowed",
             Self::Redundant => "redundant",

@@ -6,8 +6,13 @@ use serde::{Deserialize, Serialize};
 use serde_saphyr::Spanned;
 use sha2::{Digest, Sha256};
 
-use super::{MAX_POLICY_BYTES, Policy, PolicyError, PolicyTest, bundle::Bundle};
+use super::{
+    MAX_POLICY_BYTES, Policy, PolicyError, PolicyTest,
+    bundle::Bundle,
+    exception::{ExceptionSpec, Exceptions},
+};
 use crate::{
+    classifier::Classifier,
     clause::Entities,
     command::{self, CommandNames, Commands},
     model::{Model, ModelSpec},
@@ -16,6 +21,8 @@ use crate::{
     vocabulary::{VerbClass, Vocabulary, VocabularyBuilder, VocabularyError},
 };
 
+/// Where the built-in policy names its model; a policy that adds to it may name another.
+const BUILT_IN_MODEL: &str = "learned.yaml";
 /// How the name of a model file ends.
 const MODEL_ENDING: &str = ".model";
 
@@ -26,6 +33,8 @@ pub struct Source {
     pub name: Option<String>,
     /// Its version.
     pub version: Option<String>,
+    /// The policy that it adds to and can't lower.
+    pub parent: Option<Placed<Parent>>,
     /// Its revision, if it names one.
     pub revision: Option<u64>,
     /// SHA-256 over its files.
@@ -44,6 +53,8 @@ pub struct Source {
     pub rules: Vec<Placed<RuleSpec>>,
     /// Its test cases.
     pub tests: Vec<Placed<PolicyTest>>,
+    /// Its exceptions.
+    pub exceptions: Vec<Placed<ExceptionSpec>>,
     /// What it says of its model.
     pub model: Option<Placed<ModelSpec>>,
     /// Its model files by name.
@@ -78,6 +89,14 @@ pub struct VerbSpec {
     pub terms: Vec<String>,
 }
 
+/// A policy that others may add to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Parent {
+    /// The policy that is built in.
+    BuiltIn,
+}
+
 /// One file of a policy.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -85,6 +104,7 @@ struct PolicyFile {
     name: Option<String>,
     version: Option<String>,
     revision: Option<u64>,
+    parent: Option<Spanned<Parent>>,
     internal_domains: Vec<String>,
     verbs: BTreeMap<String, Spanned<VerbSpec>>,
     objects: BTreeMap<String, Spanned<Vec<String>>>,
@@ -92,6 +112,7 @@ struct PolicyFile {
     facts: QualitySpec,
     rules: Vec<Spanned<RuleSpec>>,
     tests: Vec<Spanned<PolicyTest>>,
+    exceptions: Vec<Spanned<ExceptionSpec>>,
     model: Option<Spanned<ModelSpec>>,
 }
 
@@ -110,7 +131,17 @@ impl Source {
 
     /// Parses the files of a policy. What is refused stands beside what could be read.
     pub fn parse(files: &[(&str, &str)]) -> (Self, Vec<PolicyError>) {
-        let mut whole = Self::default();
+        let (own, refusals) = Self::parse_upon(Self::default(), files);
+        if own.parent.is_none() || !refusals.is_empty() {
+            return (own, refusals);
+        }
+        let (parent, mut refusals) = Self::built_in();
+        let (whole, more) = Self::parse_upon(parent, files);
+        refusals.extend(more);
+        (whole, refusals)
+    }
+
+    fn parse_upon(mut whole: Self, files: &[(&str, &str)]) -> (Self, Vec<PolicyError>) {
         if files.iter().map(|(_, text)| text.len()).sum::<usize>() > MAX_POLICY_BYTES {
             return (whole, vec![PolicyError::TooLarge]);
         }
@@ -148,6 +179,23 @@ impl Source {
                 refusals.push(PolicyError::at(rule.place, problem));
             }
         }
+        let floor = self.parent.as_ref().map(|_| Classifier::built_in());
+        let floor = floor
+            .transpose()
+            .map_err(|error| refusals.push(error))
+            .unwrap_or_default()
+            .map(Box::new);
+        let mut exceptions = Exceptions::default();
+        for exception in self.exceptions {
+            let parents = floor.as_ref().map(|floor| &floor.policy().rules);
+            if parents.is_some_and(|rules| rules.find(&exception.value.lowers).is_some()) {
+                let (id, rule) = (&exception.value.id, &exception.value.lowers);
+                let problem = format!("exception `{id}` lowers `{rule}`, which is a rule of the parent");
+                refusals.push(PolicyError::at(exception.place, problem));
+            } else if let Err(problem) = exceptions.add(exception.value, &rules) {
+                refusals.push(PolicyError::at(exception.place, problem));
+            }
+        }
         let qualities = Qualities::compile(&self.facts, &vocabulary)
             .map_err(|problem| refusals.push(PolicyError::Facts(problem)))
             .unwrap_or_default();
@@ -176,6 +224,8 @@ impl Source {
             rules,
             qualities,
             model,
+            exceptions,
+            floor,
             tests: self.tests,
         })
     }
@@ -197,10 +247,15 @@ impl Source {
     }
 
     fn merge(&mut self, file: &str, part: PolicyFile, refusals: &mut Vec<PolicyError>) {
-        self.name = self.name.take().or(part.name);
-        self.version = self.version.take().or(part.version);
-        self.revision = self.revision.take().or(part.revision);
-        self.commands = self.commands.take().or(part.commands);
+        // What a policy says of itself comes after what its parent says of itself.
+        self.name = part.name.or(self.name.take());
+        self.version = part.version.or(self.version.take());
+        self.revision = part.revision.or(self.revision.take());
+        self.parent = part
+            .parent
+            .map(|parent| Placed::new(file, parent))
+            .or(self.parent.take());
+        self.commands = part.commands.or(self.commands.take());
         for (kind, values) in part.facts {
             self.facts.entry(kind).or_default().extend(values);
         }
@@ -208,7 +263,11 @@ impl Source {
         if let Some(model) = part.model {
             let model = Placed::new(file, model);
             let place = model.place.clone();
-            if self.model.replace(model).is_some() {
+            let parents = self
+                .model
+                .as_ref()
+                .is_some_and(|known| known.place.file == BUILT_IN_MODEL);
+            if self.model.replace(model).is_some() && !parents {
                 refusals.push(PolicyError::at(place, "names a second model".to_owned()));
             }
         }
@@ -216,6 +275,11 @@ impl Source {
             .extend(part.rules.into_iter().map(|rule| Placed::new(file, rule)));
         self.tests
             .extend(part.tests.into_iter().map(|test| Placed::new(file, test)));
+        self.exceptions.extend(
+            part.exceptions
+                .into_iter()
+                .map(|exception| Placed::new(file, exception)),
+        );
         enter(&mut self.verbs, part.verbs, file, refusals);
         enter(&mut self.objects, part.objects, file, refusals);
     }

@@ -43,6 +43,23 @@ pub struct PolicyFileArgs {
     pub policy_file: Option<PathBuf>,
 }
 
+/// Who asks, for rules and exceptions that look at it.
+#[derive(Clone, Debug, Args)]
+pub struct ContextArgs {
+    /// Groups of the requester
+    #[arg(long = "group", value_name = "NAME")]
+    pub groups: Vec<String>,
+    /// Tenant of the requester
+    #[arg(long, value_name = "NAME")]
+    pub tenant: Option<String>,
+    /// The agent that is to act
+    #[arg(long, value_name = "ID")]
+    pub agent: Option<String>,
+    /// The requester continues a session
+    #[arg(long)]
+    pub continued: bool,
+}
+
 /// Options of `policy classify`.
 #[derive(Clone, Debug, Args)]
 pub struct ClassifyArgs {
@@ -52,9 +69,9 @@ pub struct ClassifyArgs {
     /// The policy.
     #[command(flatten)]
     pub policy: PolicyFileArgs,
-    /// Groups of the requester, for rules that look at them
-    #[arg(long = "group", value_name = "NAME")]
-    pub groups: Vec<String>,
+    /// Who asks.
+    #[command(flatten)]
+    pub context: ContextArgs,
 }
 
 /// Options of `policy explain`.
@@ -66,9 +83,9 @@ pub struct ExplainArgs {
     /// The policy.
     #[command(flatten)]
     pub policy: PolicyFileArgs,
-    /// Groups of the requester, for rules that look at them
-    #[arg(long = "group", value_name = "NAME")]
-    pub groups: Vec<String>,
+    /// Who asks.
+    #[command(flatten)]
+    pub context: ContextArgs,
 }
 
 /// Options of `policy lint`.

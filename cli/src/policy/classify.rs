@@ -31,10 +31,7 @@ struct Answer<'a> {
 
 pub(super) fn run(args: &ClassifyArgs, global: &GlobalArgs, console: &mut Console<'_>) -> Result<Exit, CliError> {
     let classifier = classifier(&args.policy)?;
-    let context = Context {
-        groups: args.groups.clone(),
-        ..Context::default()
-    };
+    let context = super::context(&args.context);
     let Some(text) = &args.text else {
         return classify_lines(&classifier, &context, console);
     };

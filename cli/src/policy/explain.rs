@@ -1,7 +1,7 @@
 //! `countersign policy explain`: how a verdict comes about, for the person who answers for the policy.
 
 use classifier_svc::{
-    Assessment, Context, Risk,
+    Assessment, Risk,
     assessment::{Fact, RuleMatch, Span},
     clause::Frame,
 };
@@ -18,10 +18,7 @@ use crate::{
 };
 
 pub(super) fn run(args: &ExplainArgs, global: &GlobalArgs, console: &mut Console<'_>) -> Result<Exit, CliError> {
-    let context = Context {
-        groups: args.groups.clone(),
-        ..Context::default()
-    };
+    let context = super::context(&args.context);
     let assessment = classifier(&args.policy)?.assess_text(&args.text, &context);
     match global.output {
         Format::Json => console.json(&to_json(&args.text, &assessment))?,

@@ -1,6 +1,7 @@
 //! `countersign policy lint`: what a policy says that can't be meant.
 
-use classifier_svc::policy::lint::{Finding, Level, examine};
+use chassis::clock::{Clock as _, SystemClock};
+use classifier_svc::policy::lint::{Finding, Level, examine, expired};
 use serde_json::json;
 
 use super::{cases, source};
@@ -16,7 +17,8 @@ use crate::{
 pub(super) fn run(args: &LintArgs, global: &GlobalArgs, console: &mut Console<'_>) -> Result<Exit, CliError> {
     let (source, refusals) = source(args.policy.policy_file.as_deref())?;
     let cases = cases::read(&args.cases)?;
-    let findings = examine(&source, refusals, cases.iter().map(|case| case.text.as_str()));
+    let mut findings = examine(&source, refusals, cases.iter().map(|case| case.text.as_str()));
+    findings.extend(expired(&source, SystemClock::default().now()));
     let count = |level| findings.iter().filter(|finding| finding.level == level).count();
     let (errors, warnings, notes) = (count(Level::Error), count(Level::Warning), count(Level::Note));
     match global.output {

@@ -67,7 +67,9 @@ pub(super) fn run(args: &ReplayArgs, global: &GlobalArgs, console: &mut Console<
 fn judge(classifier: &Classifier, asked: &Asked) -> Assessment {
     match asked {
         Asked::Instruction(text) => classifier.assess_text(text, &Context::default()),
-        Asked::ToolCall { tool, arguments } => classifier.assess_tool(&ToolCall::parse(tool, arguments), &[]),
+        Asked::ToolCall { tool, arguments } => {
+            classifier.assess_tool(&ToolCall::parse(tool, arguments), &Context::default())
+        }
     }
 }
 

@@ -65,7 +65,8 @@ impl<'s> Reading<'s> {
                     .iter()
                     .all(|name| weak.tool.iter().any(|glob| is_within(name, glob))));
         let group = weak.group.is_empty() || (!strong.group.is_empty() && subset(&strong.group, &weak.group));
-        tool && group
+        let only = weak.only.is_none() || weak.only == strong.only;
+        tool && group && only
     }
 }
 
