@@ -6,7 +6,7 @@ CARGO_FLAGS := --locked --workspace
 PROGRAMS := --bins --examples
 
 .NOTPARALLEL:
-.PHONY: help demo up down build test ci fmt fmt-check lint doc bench soak accuracy install-tools openclaw
+.PHONY: help demo up down build test ci fmt fmt-check lint doc bench soak fuzz accuracy install-tools openclaw
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,9 +47,13 @@ bench: ## Measure the overhead of governance and the speed of the classifier (do
 	cargo build $(CARGO_FLAGS) $(PROGRAMS) --release
 	cargo bench $(CARGO_FLAGS) --bench overhead
 	cargo bench $(CARGO_FLAGS) --bench classify
+	cargo bench $(CARGO_FLAGS) --bench serve
 
 soak: ## The long runs: property tests with 100 times the cases
 	@PROPTEST_CASES=25600 NEXTEST_PROFILE=soak COUNTERSIGN_TEST_TIMEOUT=8h tools/test.sh $(ARGS)
+
+fuzz: ## Fuzz the classifier and the policy loader, each for FUZZ_SECONDS (default 60)
+	@tools/fuzz.sh
 
 accuracy: ## How well the shipped policy classifies labelled requests (DATA="file.jsonl …", else its own cases)
 	cargo build $(CARGO_FLAGS) $(PROGRAMS)

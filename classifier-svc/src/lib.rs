@@ -29,6 +29,7 @@ pub mod normalise;
 pub mod opinion;
 pub mod policies;
 pub mod policy;
+pub mod probe;
 pub mod quality;
 pub mod rule;
 pub mod tool;
