@@ -20,6 +20,7 @@ use wire::{batched_classification::Result as Batched, classification_service_ser
 use crate::{
     convert,
     error::{ClassifyError, DOMAIN},
+    policies::Slot,
     verdict::{self, Judge, SignedAssessment},
 };
 
@@ -68,7 +69,9 @@ impl ClassificationApi {
         let live = signed.assessment.clone();
         tokio::spawn(async move {
             let Some(shadow) = &policies.shadow else { return };
-            let loaded = shadow.slot.loaded();
+            let Some(loaded) = shadow.slot().map(Slot::loaded) else {
+                return;
+            };
             let tried = verdict::assess(&loaded.classifier, &action.operation, &context);
             if let Some(found) = shadow.differences.compare(&live, &tried) {
                 tracing::info!(

@@ -156,7 +156,8 @@ impl Config {
     }
 }
 
-fn read_keys(path: &Path) -> Result<KeySet, BoxError> {
+/// Reads the public keys of those who may sign policies; a set without any is an error.
+pub fn read_keys(path: &Path) -> Result<KeySet, BoxError> {
     let text = fs::read_to_string(path).map_err(|error| format!("read key set `{}`: {error}", path.display()))?;
     let keys = KeySet::from_json(&text).map_err(|error| format!("key set `{}`: {error}", path.display()))?;
     if keys.is_empty() {

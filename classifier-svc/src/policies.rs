@@ -6,6 +6,7 @@
 mod differences;
 mod load;
 pub mod reload;
+mod shadow;
 #[cfg(test)]
 mod tests;
 
@@ -24,6 +25,7 @@ use crate::{
 
 pub use differences::{Difference, Differences};
 pub use load::{Loaded, Loader};
+pub use shadow::Shadow;
 
 /// The policies at work.
 #[derive(Debug)]
@@ -34,23 +36,18 @@ pub struct Policies {
     pub shadow: Option<Shadow>,
 }
 
-/// A policy that is tried out.
-#[derive(Debug)]
-pub struct Shadow {
-    /// The policy.
-    pub slot: Slot,
-    /// What it says otherwise than the live one.
-    pub differences: Differences,
-}
-
 /// The place of one policy, in which a newer one may take over.
 #[derive(Debug)]
 pub struct Slot {
     loader: Loader,
     clock: Arc<dyn Clock>,
     loaded: ArcSwap<Loaded>,
-    refused: Mutex<Option<Refused>>,
+    refused: Refusal,
 }
+
+/// The last refusal, until what is there is good.
+#[derive(Debug, Default)]
+struct Refusal(Mutex<Option<Refused>>);
 
 /// A bundle that was refused.
 #[derive(Clone, Debug)]
@@ -66,14 +63,10 @@ pub struct Refused {
 // === impl Policies ===
 
 impl Policies {
-    /// These policies, as they are at the start.
+    /// These policies, as they are at the start. A shadow that can't be loaded is refused, and keeps nothing from working.
     pub fn open(live: Loader, shadow: Option<Loader>, clock: &Arc<dyn Clock>) -> Result<Self, PolicyError> {
         let live = Slot::open(live, Arc::clone(clock))?;
-        let shadow = shadow.map(|loader| Slot::open(loader, Arc::clone(clock))).transpose()?;
-        let shadow = shadow.map(|slot| Shadow {
-            slot,
-            differences: Differences::default(),
-        });
+        let shadow = shadow.map(|loader| Shadow::open(loader, Arc::clone(clock)));
         Ok(Self { live, shadow })
     }
 
@@ -83,6 +76,12 @@ impl Policies {
             live: Slot::fixed(classifier, clock),
             shadow: None,
         }
+    }
+
+    /// Looks at the files of both again; whether what is at work is what they say.
+    pub fn refresh(&self) -> bool {
+        let live = self.live.refresh();
+        self.shadow.as_ref().is_none_or(Shadow::refresh) && live
     }
 }
 
@@ -95,7 +94,7 @@ impl Slot {
             loader,
             clock,
             loaded: ArcSwap::from_pointee(first),
-            refused: Mutex::default(),
+            refused: Refusal::default(),
         })
     }
 
@@ -105,7 +104,7 @@ impl Slot {
             loader: Loader::default(),
             clock,
             loaded: ArcSwap::from_pointee(loaded),
-            refused: Mutex::default(),
+            refused: Refusal::default(),
         }
     }
 
@@ -116,7 +115,7 @@ impl Slot {
 
     /// The bundle that was refused since, if any.
     pub fn refused(&self) -> Option<Refused> {
-        self.lock().clone()
+        self.refused.last()
     }
 
     /// Looks at the files again; whether what is at work is what they say.
@@ -128,17 +127,16 @@ impl Slot {
             Err(error) => return self.refuse(&error, None),
         };
         if bundle.digest() == current.classifier.digest() {
-            *self.lock() = None;
+            self.refused.forget();
             return true;
         }
-        let known = |refused: &Refused| refused.bundle.as_ref() == Some(&bundle);
-        if self.lock().as_ref().is_some_and(known) {
+        if self.refused.is_of(&bundle) {
             return false;
         }
         match self.loader.replace(&current, &bundle, self.clock.now()) {
             Ok(loaded) => {
                 self.loaded.store(Arc::new(loaded));
-                *self.lock() = None;
+                self.refused.forget();
                 true
             }
             Err(error) => self.refuse(&error, Some(bundle)),
@@ -146,20 +144,43 @@ impl Slot {
     }
 
     fn refuse(&self, error: &PolicyError, bundle: Option<Bundle>) -> bool {
-        let reason = error.to_string();
-        let mut refused = self.lock();
-        if refused.as_ref().is_none_or(|known| known.reason != reason) {
-            tracing::error!(reason, "a changed policy is refused; the one at work stays");
+        if self.refused.note(error, bundle, self.clock.now()) {
+            tracing::error!(reason = %error, "a changed policy is refused; the one at work stays");
         }
-        *refused = Some(Refused {
-            reason,
-            time: self.clock.now(),
-            bundle,
-        });
         false
+    }
+}
+
+// === impl Refusal ===
+
+impl Refusal {
+    fn last(&self) -> Option<Refused> {
+        self.lock().clone()
+    }
+
+    /// Whether it was this bundle that was refused.
+    fn is_of(&self, bundle: &Bundle) -> bool {
+        self.lock()
+            .as_ref()
+            .is_some_and(|refused| refused.bundle.as_ref() == Some(bundle))
+    }
+
+    /// Notes a refusal; whether it is for another reason than the last.
+    fn note(&self, error: &PolicyError, bundle: Option<Bundle>, time: SystemTime) -> bool {
+        let reason = error.to_string();
+        // A file that couldn't be read or written is no fault of the bundle: it is tried again.
+        let bundle = bundle.filter(|_| !matches!(error, PolicyError::Read { .. }));
+        let mut refused = self.lock();
+        let new = refused.as_ref().is_none_or(|known| known.reason != reason);
+        *refused = Some(Refused { reason, time, bundle });
+        new
+    }
+
+    fn forget(&self) {
+        *self.lock() = None;
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Refused>> {
-        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -176,17 +176,13 @@ impl Policy {
         Self::compile(Source::built_in())
     }
 
-    /// Reads a policy file, or all `.yaml` files of a folder.
-    pub fn open(path: &Path) -> Result<Self, PolicyError> {
-        Self::compile(Source::open(path)?)
-    }
-
     /// Parses and compiles a policy.
     pub fn parse(files: &[(&str, &str)]) -> Result<Self, PolicyError> {
         Self::compile(Source::parse(files))
     }
 
-    pub(crate) fn compile((source, mut refusals): (Source, Vec<PolicyError>)) -> Result<Self, PolicyError> {
+    /// Compiles what the files of a policy say; the first of what is refused is the error.
+    pub fn compile((source, mut refusals): (Source, Vec<PolicyError>)) -> Result<Self, PolicyError> {
         if refusals.is_empty()
             && let Some(policy) = source.compile(&mut refusals)
         {

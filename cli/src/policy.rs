@@ -15,7 +15,11 @@ mod tests;
 use std::path::Path;
 
 use chassis::clock::{Clock as _, SystemClock};
-use classifier_svc::{Classifier, Context, Policy, PolicyError, policy::source::Source};
+use classifier_svc::{
+    Classifier, Context, Policy, PolicyError,
+    config::read_keys,
+    policy::{bundle::Bundle, source::Source},
+};
 
 use crate::{
     args::{ContextArgs, GlobalArgs, PolicyArgs, PolicyCommand, PolicyFileArgs},
@@ -50,8 +54,20 @@ fn classifier(args: &PolicyFileArgs) -> Result<Classifier, CliError> {
 }
 
 fn policy(args: &PolicyFileArgs) -> Result<Policy, CliError> {
-    let policy = args.policy_file.as_deref().map_or_else(Policy::built_in, Policy::open);
-    policy.map_err(|error| refused(&error))
+    Policy::compile(bundle(args)?.source()).map_err(|error| refused(&error))
+}
+
+/// The files of the policy, signed if keys are given.
+fn bundle(args: &PolicyFileArgs) -> Result<Bundle, CliError> {
+    let Some(path) = &args.policy_file else {
+        return Ok(Bundle::built_in());
+    };
+    let bundle = Bundle::read(path).map_err(|error| refused(&error))?;
+    if let Some(path) = &args.policy_key_set_file {
+        let keys = read_keys(path).map_err(|error| CliError::new(error.to_string()))?;
+        bundle.verify(&keys).map_err(|error| refused(&error))?;
+    }
+    Ok(bundle)
 }
 
 /// What a policy may know besides the text, now.

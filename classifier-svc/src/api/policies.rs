@@ -10,7 +10,7 @@ use wire::{finding, policy::Role, replay_case};
 use crate::{
     classifier::Classifier,
     error::ClassifyError,
-    policies::{Difference, Policies, Slot},
+    policies::{Difference, Loaded, Policies, Refused, Slot},
     policy::{
         MAX_POLICY_BYTES, Policy,
         bundle::Bundle,
@@ -38,35 +38,49 @@ pub(super) struct Case {
 /// The policy of this name, with its rules.
 pub(super) fn find(policies: &Policies, name: &str) -> Option<wire::Policy> {
     let slot = match name {
-        LIVE => &policies.live,
-        SHADOW => &policies.shadow.as_ref()?.slot,
+        LIVE => Some(&policies.live),
+        SHADOW => policies.shadow.as_ref()?.slot(),
         _ => return None,
     };
     let mut policy = all(policies).into_iter().find(|policy| policy.name == name)?;
-    policy.rules = slot.loaded().classifier.policy().rules().map(rule_to_proto).collect();
+    if let Some(loaded) = slot.map(Slot::loaded) {
+        policy.rules = loaded.classifier.policy().rules().map(rule_to_proto).collect();
+    }
     Some(policy)
 }
 
 /// The policies at work, without their rules.
 pub(super) fn all(policies: &Policies) -> Vec<wire::Policy> {
-    let mut all = vec![policy_to_proto(LIVE, Role::Live, &policies.live)];
+    let mut all = vec![policy_to_proto(
+        LIVE,
+        Role::Live,
+        Some(&policies.live),
+        policies.live.refused(),
+    )];
     if let Some(shadow) = &policies.shadow {
         let (judged_count, differences) = shadow.differences.counts();
         all.push(wire::Policy {
             judged_count,
             differences: differences.into_iter().map(difference_to_proto).collect(),
-            ..policy_to_proto(SHADOW, Role::Shadow, &shadow.slot)
+            ..policy_to_proto(SHADOW, Role::Shadow, shadow.slot(), shadow.refused())
         });
     }
     all
 }
 
-fn policy_to_proto(name: &str, role: Role, slot: &Slot) -> wire::Policy {
-    let (loaded, refused) = (slot.loaded(), slot.refused());
-    let policy = loaded.classifier.policy();
+fn policy_to_proto(name: &str, role: Role, slot: Option<&Slot>, refused: Option<Refused>) -> wire::Policy {
     wire::Policy {
         name: name.to_owned(),
         role: role.into(),
+        refuse_time: refused.as_ref().map(|refused| to_proto(refused.time)),
+        refusal: refused.map(|refused| refused.reason).unwrap_or_default(),
+        ..slot.map(|slot| loaded_to_proto(&slot.loaded())).unwrap_or_default()
+    }
+}
+
+fn loaded_to_proto(loaded: &Loaded) -> wire::Policy {
+    let policy = loaded.classifier.policy();
+    wire::Policy {
         display_name: policy.name.clone(),
         version: policy.version.clone(),
         revision: policy.revision,
@@ -75,8 +89,6 @@ fn policy_to_proto(name: &str, role: Role, slot: &Slot) -> wire::Policy {
         load_time: Some(to_proto(loaded.time)),
         rule_count: number(policy.rule_count()),
         term_count: number(policy.term_count()),
-        refuse_time: refused.as_ref().map(|refused| to_proto(refused.time)),
-        refusal: refused.map(|refused| refused.reason).unwrap_or_default(),
         ..wire::Policy::default()
     }
 }

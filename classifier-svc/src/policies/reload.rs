@@ -25,12 +25,8 @@ pub async fn run(
     while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
         let policies = Arc::clone(&policies);
         // Compiling a policy takes a while: verdicts go on meanwhile.
-        let refreshed = tokio::task::spawn_blocking(move || {
-            let shadow = policies.shadow.as_ref().is_none_or(|shadow| shadow.slot.refresh());
-            policies.live.refresh() && shadow
-        });
-        if let Ok(good) = refreshed.await {
-            healthy.send_if_modified(|known| std::mem::replace(known, good) != good);
-        }
+        let refreshed = tokio::task::spawn_blocking(move || policies.refresh());
+        let good = refreshed.await.unwrap_or(false);
+        healthy.send_if_modified(|known| std::mem::replace(known, good) != good);
     }
 }

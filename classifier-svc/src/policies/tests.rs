@@ -294,6 +294,41 @@ fn differences_are_counted_by_both_verdicts_and_the_rule_of_the_graver() {
     assert_eq!(differences.counts(), (4, expected));
 }
 
+#[test]
+fn a_shadow_that_cannot_be_loaded_harms_nothing_and_is_tried_again() {
+    let (live, shadow) = (Garden::new(&policy(1, "GREEN")), Garden::new("name: [unclosed"));
+    let policies = Policies::open(live.loader.clone(), Some(shadow.loader.clone()), &clock()).unwrap();
+    let tried = policies.shadow.as_ref().unwrap();
+    assert!(tried.slot().is_none() && tried.refused().unwrap().reason.contains("`policy.yaml`"));
+    live.write("policy.yaml", &policy(2, "AMBER"));
+    assert!(!policies.refresh());
+    assert_eq!(
+        risk(&policies.live),
+        Risk::Amber,
+        "the live one is refreshed all the same"
+    );
+    shadow.write("policy.yaml", &policy(1, "RED"));
+    assert!(policies.refresh() && tried.refused().is_none());
+    assert_eq!(risk(tried.slot().unwrap()), Risk::Red);
+}
+
+#[test]
+fn a_policy_is_tried_again_when_its_revision_could_not_be_noted() {
+    let mut garden = Garden::new(&policy(1, "GREEN"));
+    let state = tempfile::tempdir().unwrap();
+    let folder = state.path().join("state");
+    fs::create_dir(&folder).unwrap();
+    garden.loader.state = Some(folder.join("policy.state"));
+    let slot = garden.slot();
+    fs::remove_dir_all(&folder).unwrap();
+    garden.write("policy.yaml", &policy(2, "RED"));
+    assert!(!slot.refresh());
+    assert_eq!(risk(&slot), Risk::Green, "what can't be noted is not put to work");
+    fs::create_dir(&folder).unwrap();
+    assert!(slot.refresh());
+    assert_eq!(risk(&slot), Risk::Red);
+}
+
 #[tokio::test]
 async fn the_folder_is_looked_at_again_and_a_refusal_shows_in_the_health() {
     let garden = Garden::new(&policy(1, "GREEN"));

@@ -51,8 +51,8 @@ impl Bundle {
 
     /// Reads a policy file, or all `.yaml` and `.model` files of a folder and its `policy.sig`.
     ///
-    /// A folder is read until it is the same twice: while its files are replaced one by one, or a mounted volume is swapped,
-    /// never half of the old and half of the new.
+    /// A folder is read until it is the same twice, so that the swap of a mounted volume never gives half of the old and half of
+    /// the new. Files that are replaced one by one, slowly, may be the same twice in between: only a signature tells.
     pub fn read(path: &Path) -> Result<Self, PolicyError> {
         let mut last = Self::read_once(path)?;
         for _ in 1..MAX_READS {

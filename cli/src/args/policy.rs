@@ -41,6 +41,9 @@ pub struct PolicyFileArgs {
     /// Policy to use instead of the one that is built in: a YAML file, or a folder of them
     #[arg(long, env = "COUNTERSIGN_POLICY_FILE", value_name = "PATH")]
     pub policy_file: Option<PathBuf>,
+    /// Public keys (JSON Web Key Set) of those who may sign policies. With it, a policy file without their signature is refused
+    #[arg(long, value_name = "FILE")]
+    pub policy_key_set_file: Option<PathBuf>,
 }
 
 /// Who asks, for rules and exceptions that look at it.

@@ -4,7 +4,7 @@ use chassis::clock::{Clock as _, SystemClock};
 use classifier_svc::policy::lint::{Finding, Level, examine, expired};
 use serde_json::json;
 
-use super::{cases, source};
+use super::{bundle, cases};
 use crate::{
     args::{Format, GlobalArgs, LintArgs},
     console::{Console, Palette, Tone},
@@ -15,7 +15,7 @@ use crate::{
 };
 
 pub(super) fn run(args: &LintArgs, global: &GlobalArgs, console: &mut Console<'_>) -> Result<Exit, CliError> {
-    let (source, refusals) = source(args.policy.policy_file.as_deref())?;
+    let (source, refusals) = bundle(&args.policy)?.source();
     let cases = cases::read(&args.cases)?;
     let mut findings = examine(&source, refusals, cases.iter().map(|case| case.text.as_str()));
     findings.extend(expired(&source, SystemClock::default().now()));

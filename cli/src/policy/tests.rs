@@ -243,14 +243,30 @@ fn a_signed_policy_is_one_that_the_public_key_verifies() {
     let (exit, out, err) = ran(&arguments, "");
     assert_eq!(exit, Exit::Ok, "{err}");
     assert!(out.contains(key.key_id()), "{out}");
-    let keys = warrant::KeySet::from_json(&fs::read_to_string(&keys).unwrap()).unwrap();
-    assert_eq!(Bundle::read(&policy).unwrap().verify(&keys).unwrap(), key.key_id());
+    let key_set = warrant::KeySet::from_json(&fs::read_to_string(&keys).unwrap()).unwrap();
+    assert_eq!(Bundle::read(&policy).unwrap().verify(&key_set).unwrap(), key.key_id());
+    let checked = |command| {
+        let keys = keys.to_str().unwrap();
+        ran(
+            &[command, "--policy-file", policy_path, "--policy-key-set-file", keys],
+            "",
+        )
+    };
+    for command in ["lint", "test"] {
+        let (exit, _, err) = checked(command);
+        assert_eq!(exit, Exit::Ok, "{command}: {err}");
+    }
 
     fs::write(
         policy.join("small.yaml"),
         POLICY.replace("risk: AMBER, rule", "risk: RED, rule"),
     )
     .unwrap();
+    for command in ["lint", "test"] {
+        let (exit, _, err) = checked(command);
+        assert_eq!(exit, Exit::Failure, "{command}");
+        assert!(err.contains("not over exactly these bytes"), "{command}: {err}");
+    }
     let (exit, _, err) = ran(&arguments, "");
     assert_eq!(exit, Exit::Failure);
     assert!(err.contains("the policy is not signed"), "{err}");
