@@ -61,13 +61,17 @@ impl ClassificationApi {
 
     /// Has the shadow judge the same action, in its own time: nobody waits for it.
     fn try_out(&self, action: &Action, person: &Person, signed: &SignedAssessment) {
-        if self.judge.policies().shadow.is_none() {
+        let Some(shadow) = &self.judge.policies().shadow else {
             return;
-        }
+        };
+        let Ok(place) = Arc::clone(&shadow.places).try_acquire_owned() else {
+            return shadow.differences.pass_over();
+        };
         let (policies, action) = (Arc::clone(self.judge.policies()), action.clone());
         let context = verdict::context(&action, &person.groups, self.clock.now());
         let live = signed.assessment.clone();
         tokio::spawn(async move {
+            let _place = place;
             let Some(shadow) = &policies.shadow else { return };
             let Some(loaded) = shadow.slot().map(Slot::loaded) else {
                 return;

@@ -127,13 +127,23 @@ impl Slot {
             Err(error) => return self.refuse(&error, None),
         };
         if bundle.digest() == current.classifier.digest() {
-            self.refused.forget();
-            return true;
+            return match self.loader.check_signature(&bundle) {
+                Ok(key_id) if key_id == current.key_id => {
+                    self.refused.forget();
+                    true
+                }
+                Ok(_) => self.take(&current, bundle),
+                Err(error) => self.refuse(&error, Some(bundle)),
+            };
         }
         if self.refused.is_of(&bundle) {
             return false;
         }
-        match self.loader.replace(&current, &bundle, self.clock.now()) {
+        self.take(&current, bundle)
+    }
+
+    fn take(&self, current: &Loaded, bundle: Bundle) -> bool {
+        match self.loader.replace(current, &bundle, self.clock.now()) {
             Ok(loaded) => {
                 self.loaded.store(Arc::new(loaded));
                 self.refused.forget();

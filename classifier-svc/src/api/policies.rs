@@ -61,6 +61,7 @@ pub(super) fn all(policies: &Policies) -> Vec<wire::Policy> {
         let (judged_count, differences) = shadow.differences.counts();
         all.push(wire::Policy {
             judged_count,
+            passed_over_count: shadow.differences.passed_over(),
             differences: differences.into_iter().map(difference_to_proto).collect(),
             ..policy_to_proto(SHADOW, Role::Shadow, shadow.slot(), shadow.refused())
         });

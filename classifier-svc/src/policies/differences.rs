@@ -28,6 +28,7 @@ pub struct Difference {
 #[derive(Debug, Default)]
 struct Counts {
     judged: u64,
+    passed_over: u64,
     differences: BTreeMap<Difference, u64>,
 }
 
@@ -47,6 +48,16 @@ impl Differences {
             *counts.differences.entry(kind).or_default() += 1;
         }
         difference
+    }
+
+    /// Counts an action that was not judged: too many were under way.
+    pub fn pass_over(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).passed_over += 1;
+    }
+
+    /// How many actions were not judged.
+    pub fn passed_over(&self) -> u64 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).passed_over
     }
 
     /// How many actions were judged, and every kind of difference with how often it occurred.

@@ -79,10 +79,15 @@ impl Loader {
         self.put_to_work(bundle, Some(current.known()), now)
     }
 
-    fn put_to_work(&self, bundle: &Bundle, known: Option<Known>, now: SystemTime) -> Result<Loaded, PolicyError> {
-        // Built in is what the program itself vouches for.
+    /// Checks that somebody has signed the bundle who may, if that is asked for; gives the key's identifier. The built-in
+    /// policy is vouched for by the program itself.
+    pub(super) fn check_signature(&self, bundle: &Bundle) -> Result<Option<String>, PolicyError> {
         let keys = self.keys.as_ref().filter(|_| self.path.is_some());
-        let key_id = keys.map(|keys| bundle.verify(keys)).transpose()?;
+        keys.map(|keys| bundle.verify(keys)).transpose()
+    }
+
+    fn put_to_work(&self, bundle: &Bundle, known: Option<Known>, now: SystemTime) -> Result<Loaded, PolicyError> {
+        let key_id = self.check_signature(bundle)?;
         let (source, mut refusals) = bundle.source();
         if !refusals.is_empty() {
             return Err(refusals.swap_remove(0));

@@ -3,14 +3,20 @@
 use std::sync::{Arc, OnceLock};
 
 use chassis::Clock;
+use tokio::sync::Semaphore;
 
 use super::{Differences, Loader, Refusal, Refused, Slot};
+
+/// More actions than this are not kept waiting for the shadow: they are passed over, and counted.
+const MAX_AT_ONCE: usize = 64;
 
 /// A policy that is tried out.
 #[derive(Debug)]
 pub struct Shadow {
     /// What it says otherwise than the live one.
     pub differences: Differences,
+    /// How many actions are judged at once, in the time that live requests leave.
+    pub(crate) places: Arc<Semaphore>,
     loader: Loader,
     clock: Arc<dyn Clock>,
     slot: OnceLock<Slot>,
@@ -24,6 +30,7 @@ impl Shadow {
     pub(super) fn open(loader: Loader, clock: Arc<dyn Clock>) -> Self {
         let shadow = Self {
             differences: Differences::default(),
+            places: Arc::new(Semaphore::new(MAX_AT_ONCE)),
             loader,
             clock,
             slot: OnceLock::new(),

@@ -196,6 +196,13 @@ fn with_keys_only_signed_policies_are_taken() {
     garden.sign(&key(1));
     assert!(slot.refresh());
     assert_eq!(risk(&slot), Risk::Green);
+    std::fs::remove_file(garden.folder.path().join(SEAL_FILE)).unwrap();
+    assert!(
+        !slot.refresh() && reason(&slot).contains("not signed"),
+        "the same files, no longer signed"
+    );
+    garden.sign(&key(1));
+    assert!(slot.refresh() && slot.refused().is_none());
 }
 
 /// A mounted volume as Kubernetes lays it: the names lead through `..data`, which is swapped as a whole.
