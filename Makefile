@@ -43,11 +43,12 @@ lint: ## Messages, contract, dependencies, clippy
 doc: ## Build the documentation; warnings are errors
 	RUSTDOCFLAGS="-D warnings" cargo doc $(CARGO_FLAGS) --no-deps
 
-bench: ## Measure the overhead of governance and the speed of the classifier (docs/benchmarks.md)
+bench: ## Measure the overhead of governance and the speed of its parts (docs/benchmarks.md)
 	cargo build $(CARGO_FLAGS) $(PROGRAMS) --release
 	cargo bench $(CARGO_FLAGS) --bench overhead
 	cargo bench $(CARGO_FLAGS) --bench classify
 	cargo bench $(CARGO_FLAGS) --bench serve
+	cargo bench $(CARGO_FLAGS) --bench decide
 
 soak: ## The long runs: property tests with 100 times the cases
 	@PROPTEST_CASES=25600 NEXTEST_PROFILE=soak COUNTERSIGN_TEST_TIMEOUT=8h tools/test.sh $(ARGS)
