@@ -1,4 +1,4 @@
-//! What is known of receipts: at once in memory, durably with the next transaction.
+//! What is known of receipts: at once in memory, durably with a later transaction.
 //!
 //! Rows go to trace-svc in the order of their positions, so one number says what is recorded: everything up to it. A run
 //! whose event was refused for good is held: its later events stay in the outbox, and it gets no warrant.
@@ -24,6 +24,8 @@ pub struct Receipts {
 struct Inner {
     /// Positions of rows that have their receipt and are still in the stored outbox, in order.
     unsaved: Vec<RangeInclusive<u64>>,
+    /// How many positions those are.
+    count: usize,
     held: HashSet<RunId>,
 }
 
@@ -83,15 +85,21 @@ impl Receipts {
         !self.lock().unsaved.is_empty()
     }
 
-    /// Takes the positions that are to be taken from the stored outbox.
-    pub(super) fn take_unsaved(&self) -> Vec<RangeInclusive<u64>> {
-        std::mem::take(&mut self.lock().unsaved)
+    /// Takes the positions that are to be taken from the stored outbox, if there are at least so many.
+    pub(super) fn take_unsaved(&self, at_least: usize) -> Vec<RangeInclusive<u64>> {
+        let mut inner = self.lock();
+        if inner.count < at_least {
+            return Vec::new();
+        }
+        inner.count = 0;
+        std::mem::take(&mut inner.unsaved)
     }
 
     /// Gives positions back that are still in the stored outbox.
     pub(super) fn put_back(&self, mut positions: Vec<RangeInclusive<u64>>) {
         let mut inner = self.lock();
         positions.append(&mut inner.unsaved);
+        inner.count = positions.iter().map(|range| range.clone().count()).sum();
         inner.unsaved = positions;
     }
 
@@ -104,6 +112,7 @@ impl Receipts {
 
 impl Inner {
     fn add(&mut self, position: u64) {
+        self.count += 1;
         match self.unsaved.last_mut() {
             Some(last) if last.end() + 1 == position => *last = *last.start()..=position,
             _ => self.unsaved.push(position..=position),

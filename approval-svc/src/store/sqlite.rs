@@ -22,7 +22,7 @@ use std::{
 };
 
 use chassis::{Clock, Ids};
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension as _};
 use tokio::sync::{broadcast, watch};
 use warrant::ApprovalId;
 
@@ -138,7 +138,7 @@ impl ApprovalStore for SqliteStore {
     }
 
     async fn create(&self, draft: Draft) -> Result<Committed, ApprovalError> {
-        self.writer.write(move |session| session.create(draft)).await
+        self.writer.write(move |session| session.create(&draft)).await
     }
 
     async fn execute(
@@ -235,6 +235,7 @@ impl ApprovalStore for SqliteStore {
         }
         let write = self.writer.write(|session| {
             session.published.wrote = true;
+            session.published.flush = true;
             Ok(())
         });
         write.await
@@ -262,13 +263,22 @@ struct Known {
 impl Known {
     fn read(connection: &Connection) -> Result<Self, StoreError> {
         let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
-        let last_row = "SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'outbox'";
+        let last_row = "SELECT max(last_row, (SELECT ifnull(max(position), 0) FROM outbox)) FROM clock WHERE id = 1";
         let last_row = unsigned(number(last_row)?)?;
+        let noted = Moment::from_nanos(number("SELECT now FROM clock WHERE id = 1")?);
+        let newest = connection
+            .query_row(
+                "SELECT progress FROM changes ORDER BY position DESC LIMIT 1",
+                [],
+                |row| row.get::<_, String>(0),
+            )
+            .optional()?;
+        let changed = newest.map(|progress| row::decode_progress(&progress)).transpose()?;
         let first_unsent = connection.query_row("SELECT min(position) FROM outbox", [], |row| {
             row.get::<_, Option<i64>>(0)
         })?;
         Ok(Self {
-            clock: Moment::from_nanos(number("SELECT now FROM clock WHERE id = 1")?),
+            clock: changed.map_or(noted, |progress| progress.update_time.max(noted)),
             relayed: match first_unsent {
                 Some(first) => unsigned(first)?.saturating_sub(1),
                 None => last_row,

@@ -12,18 +12,22 @@ use crate::{
         Changed, Listed, OutboxRow, Query, StoreError, Stored,
         sqlite::{
             hub::fitting,
-            row::{self, COLUMNS, JOIN_CONTENTS, signed, unsigned},
+            row::{self, COLUMNS, signed, unsigned},
         },
     },
 };
 
 pub(super) fn get(connection: &Connection, id: &ApprovalId) -> Result<Option<Stored>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM approvals {JOIN_CONTENTS} WHERE id = ?1");
-    let mut statement = connection.prepare_cached(&sql)?;
+    let mut statement = connection.prepare_cached(&by_id_sql())?;
     let found = statement
         .query_row([row::id_bytes(id)], |row| Ok(row::stored(row)))
         .optional()?;
     Ok(found.transpose()?.map(|found| found.stored))
+}
+
+/// Finds an approval by its id. With a join instead of a subquery SQLite would plan it anew for each id.
+pub(super) fn by_id_sql() -> String {
+    format!("SELECT {COLUMNS} FROM approvals WHERE id = ?1")
 }
 
 pub(super) fn list(connection: &Connection, query: &Query) -> Result<Vec<Listed>, StoreError> {
@@ -74,9 +78,8 @@ pub(super) fn list_sql(query: &Query) -> (String, Vec<Box<dyn ToSql>>) {
     terms.add("position < ?", query.after.map(signed));
     let conditions = terms.sql.join(" AND ");
     let limit = query.limit;
-    let sql = format!(
-        "SELECT {COLUMNS} FROM approvals {index} {JOIN_CONTENTS} WHERE {conditions} ORDER BY position DESC LIMIT {limit}"
-    );
+    let sql =
+        format!("SELECT {COLUMNS} FROM approvals {index} WHERE {conditions} ORDER BY position DESC LIMIT {limit}");
     (sql, terms.values)
 }
 

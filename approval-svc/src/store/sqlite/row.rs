@@ -13,10 +13,8 @@ use crate::{
 };
 
 /// The columns that [`stored`] reads, in its order.
-pub(super) const COLUMNS: &str = "content, progress, decision_position, position, last_change";
-
-/// Finds the content of the approvals that a query selects.
-pub(super) const JOIN_CONTENTS: &str = "JOIN contents USING (position)";
+pub(super) const COLUMNS: &str = "(SELECT content FROM contents WHERE contents.position = approvals.position),
+    progress, decision_position, position, last_change";
 
 /// A row of `approvals`.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::store::StoreError;
 
 /// One entry for each version, applied in order; entries never change once released.
-const MIGRATIONS: [&str; 2] = [V1, V2];
+const MIGRATIONS: [&str; 3] = [V1, V2, V3];
 
 const V1: &str = "
 -- One row is one approval. `content` never changes; `progress` is where it stands. The other columns repeat parts of
@@ -82,6 +82,21 @@ ALTER TABLE approvals DROP COLUMN content;
 DROP TABLE receipts;
 ";
 
+/// The time and the outbox's newest position are noted together, and only where neither the newest change nor the newest
+/// row in the outbox says them.
+const V3: &str = "
+ALTER TABLE clock ADD COLUMN last_row INTEGER NOT NULL DEFAULT 0;
+UPDATE clock SET last_row = (SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'outbox');
+CREATE TABLE waiting (
+    position INTEGER PRIMARY KEY,
+    run      BLOB    NOT NULL CHECK (length(run) = 16),
+    event    BLOB    NOT NULL
+) STRICT;
+INSERT INTO waiting SELECT position, run, event FROM outbox;
+DROP TABLE outbox;
+ALTER TABLE waiting RENAME TO outbox;
+";
+
 /// Brings the database to the current version.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
@@ -96,4 +111,26 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     transaction.pragma_update(None, "user_version", known)?;
     transaction.commit()?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_outbox_of_an_older_database_keeps_its_rows_and_its_next_position() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(V1).unwrap();
+        connection.execute_batch(V2).unwrap();
+        connection.pragma_update(None, "user_version", 2).unwrap();
+        let fill =
+            "INSERT INTO outbox (position, run, event) VALUES (7, zeroblob(16), x'01'), (9, zeroblob(16), x'02');
+                    DELETE FROM outbox WHERE position = 9;";
+        connection.execute_batch(fill).unwrap();
+        migrate(&mut connection).unwrap();
+        let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!(number("SELECT last_row FROM clock"), 9);
+        assert_eq!(number("SELECT position FROM outbox WHERE event = x'01'"), 7);
+        assert_eq!(number("SELECT count(*) FROM outbox"), 1);
+    }
 }

@@ -21,6 +21,7 @@ use crate::{
         receipts::Receipts,
         sqlite::{
             hub::Hub,
+            query,
             row::{self, ApprovalRow, signed, unsigned},
         },
     },
@@ -42,6 +43,8 @@ pub(super) struct Session<'a> {
 pub(super) struct Published {
     /// Whether anything was written.
     pub(super) wrote: bool,
+    /// Whether the outbox is to lose all that is recorded, however little it is.
+    pub(super) flush: bool,
     /// Every approval that was written, as often as it was.
     pub(super) written: Vec<ApprovalRow>,
     pub(super) changes: Vec<Arc<Changed>>,
@@ -50,63 +53,11 @@ pub(super) struct Published {
     pub(super) given_back: bool,
 }
 
-/// How much was to be published at some point.
-#[derive(Clone, Copy)]
-struct Mark {
-    written: usize,
-    changes: usize,
-    rows: usize,
-}
-
-// === impl Published ===
-
-impl Published {
-    const fn mark(&self) -> Mark {
-        Mark {
-            written: self.written.len(),
-            changes: self.changes.len(),
-            rows: self.rows.len(),
-        }
-    }
-
-    /// Takes back what came after `mark`.
-    fn take_back(&mut self, mark: Mark) {
-        self.written.truncate(mark.written);
-        self.changes.truncate(mark.changes);
-        self.rows.truncate(mark.rows);
-    }
-}
-
 // === impl Session ===
 
 impl Session<'_> {
-    /// Runs `work` so that a failure of it undoes what it wrote, and nothing else. A refusal is no failure: what time
-    /// alone has changed stays.
-    pub(super) fn run<T>(
-        &mut self,
-        work: impl FnOnce(&mut Self) -> Result<T, ApprovalError>,
-    ) -> Result<T, ApprovalError> {
-        if self.connection.is_autocommit() {
-            // SQLite ended the transaction when another request of it failed; a savepoint would begin a new one.
-            return Err(StoreError::Stopped.into());
-        }
-        let mark = self.published.mark();
-        self.step("SAVEPOINT step")?;
-        let result = work(self);
-        let failed = matches!(
-            result,
-            Err(ApprovalError::StoreUnavailable(_) | ApprovalError::Internal(_))
-        );
-        if failed {
-            self.published.take_back(mark);
-            self.step("ROLLBACK TO step")?;
-        }
-        self.step("RELEASE step")?;
-        result
-    }
-
-    pub(super) fn create(&mut self, draft: Draft) -> Result<Committed, ApprovalError> {
-        let mut content = draft.content;
+    pub(super) fn create(&mut self, draft: &Draft) -> Result<Committed, ApprovalError> {
+        let mut content = draft.content.clone();
         if let Some(found) = self.load(&content.id)? {
             if found.stored.approval.content.digest != content.digest {
                 return Err(ApprovalError::RequestIdReused);
@@ -338,15 +289,21 @@ impl Session<'_> {
         let mut granted_at = None;
         for fact in &step.facts {
             let event = event::encode(&step.after, fact, self.now, self.ids.uuid());
-            self.prepare("INSERT INTO outbox (run, event) VALUES (?1, ?2)")?
-                .execute(params![run.as_bytes(), event])?;
-            let position = unsigned(self.connection.last_insert_rowid())?;
+            let position = self.last_row().saturating_add(1);
+            self.prepare("INSERT INTO outbox (position, run, event) VALUES (?1, ?2, ?3)")?
+                .execute(params![signed(position), run.as_bytes(), event])?;
             if fact.kind == FactKind::Granted {
                 granted_at = Some(position);
             }
             self.published.rows.push(OutboxRow { position, run, event });
         }
         Ok(granted_at)
+    }
+
+    /// Position of the newest outbox row, this transaction's included.
+    pub(super) fn last_row(&self) -> u64 {
+        let written = self.published.rows.last().map(|row| row.position);
+        written.unwrap_or_else(|| self.hub.last_row())
     }
 
     fn append_change(&mut self, step: &Step, progress: &str) -> Result<Option<u64>, StoreError> {
@@ -415,10 +372,7 @@ impl Session<'_> {
     }
 
     fn load_bytes(&self, id: &[u8; 16]) -> Result<Option<ApprovalRow>, StoreError> {
-        let mut statement = self.prepare(
-            "SELECT content, progress, decision_position, position, last_change
-             FROM approvals JOIN contents USING (position) WHERE id = ?1",
-        )?;
+        let mut statement = self.prepare(&query::by_id_sql())?;
         statement
             .query_row([id], |row| Ok(row::stored(row)))
             .optional()?
@@ -435,10 +389,5 @@ impl Session<'_> {
 
     fn prepare(&self, sql: &str) -> Result<CachedStatement<'_>, StoreError> {
         Ok(self.connection.prepare_cached(sql)?)
-    }
-
-    fn step(&self, sql: &str) -> Result<(), StoreError> {
-        self.prepare(sql)?.execute([])?;
-        Ok(())
     }
 }

@@ -160,6 +160,92 @@ async fn listings_and_sweeps_are_served_by_indexes() {
     assert!(plan("SELECT 1 FROM approvals WHERE due_time <= 1").contains("approvals_due"));
 }
 
+#[tokio::test]
+async fn looking_an_approval_up_is_planned_once() {
+    let harness = Sqlite::new();
+    let store = harness.open(Terms::default()).await;
+    for number in 0..5 {
+        store.create(draft(number, Risk::Green)).await.unwrap();
+    }
+    let counts = store.writer.write(|session| {
+        let statement = session
+            .connection
+            .prepare_cached(&query::by_id_sql())
+            .map_err(StoreError::from)?;
+        let count = |status| statement.get_status(status);
+        Ok((
+            count(rusqlite::StatementStatus::Run),
+            count(rusqlite::StatementStatus::RePrepare),
+        ))
+    });
+    assert_eq!(counts.await.unwrap(), (5, 0));
+}
+
+/// Losing a few receipts in a crash costs a repetition; deleting single rows costs pages in every transaction.
+#[tokio::test]
+async fn recorded_rows_leave_the_outbox_in_bulk_or_with_a_flush() {
+    let harness = Sqlite::new();
+    let store = harness.open(Terms::default()).await;
+    let stored = async || {
+        let count = "SELECT count(*) FROM outbox";
+        let read = store.read(move |connection| Ok(connection.query_row(count, [], |row| row.get::<_, i64>(0))?));
+        read.await.unwrap()
+    };
+    for number in 0..2 {
+        store.create(draft(number, Risk::Green)).await.unwrap();
+        crate::fixture::record_all(&store).await;
+    }
+    assert_eq!(stored().await, 8);
+    store.flush_receipts().await.unwrap();
+    assert_eq!(stored().await, 0);
+    for number in 2..67 {
+        store.create(draft(number, Risk::Green)).await.unwrap();
+        crate::fixture::record_all(&store).await;
+    }
+    assert_eq!(stored().await, 4, "the 65th transaction took what the 64 before it had");
+}
+
+#[tokio::test]
+async fn positions_and_time_go_on_after_everything_was_sent_and_the_store_was_opened_again() {
+    let harness = Sqlite::new();
+    let store = harness.open(Terms::default()).await;
+    store.create(draft(1, Risk::Green)).await.unwrap();
+    let time = store.now();
+    drop(store);
+    let earlier = Arc::new(ManualClock::new(crate::fixture::start() - Duration::from_hours(1)));
+    for number in 2..4 {
+        let store = try_open(harness.folder.path(), Terms::default(), &earlier)
+            .await
+            .unwrap();
+        assert_eq!(store.now(), time);
+        crate::fixture::record_all(&store).await;
+        store.flush_receipts().await.unwrap();
+        let before = store.receipts().relayed();
+        store.create(draft(number, Risk::Green)).await.unwrap();
+        let rows = store.outbox_after(before, 256).await.unwrap();
+        assert_eq!(rows[0].position, before + 1);
+        assert_eq!(before, u64::from(number - 1) * 4);
+    }
+}
+
+#[tokio::test]
+async fn a_step_without_events_that_empties_the_outbox_keeps_its_next_position() {
+    let harness = Sqlite::new();
+    let store = harness.open(Terms::default()).await;
+    let first = store.create(draft(0, Risk::Green)).await.unwrap().stored.approval;
+    for number in 1..64 {
+        store.create(draft(number, Risk::Green)).await.unwrap();
+    }
+    assert_eq!(crate::fixture::record_all(&store).await, 256);
+    let claim = crate::fixture::claim(&first, 1);
+    store.execute(first.id(), claim, None).await.unwrap();
+    drop(store);
+    let store = harness.open(Terms::default()).await;
+    assert_eq!(store.receipts().relayed(), 256);
+    store.create(draft(64, Risk::Green)).await.unwrap();
+    assert_eq!(store.outbox_after(256, 256).await.unwrap()[0].position, 257);
+}
+
 /// What a killed process leaves behind: the files as they were at some instant, write-ahead log included.
 #[tokio::test]
 async fn a_copy_of_the_files_under_load_has_every_answered_request() {
@@ -204,7 +290,7 @@ async fn a_failing_request_fails_alone() {
     let harness = Sqlite::new();
     let store = harness.open(Terms::default()).await;
     let failing = store.writer.write::<()>(|session| {
-        session.create(draft(7, Risk::Green))?;
+        session.create(&draft(7, Risk::Green))?;
         Err(ApprovalError::Internal("on purpose".into()))
     });
     let (good, failed) = tokio::join!(store.create(draft(1, Risk::Green)), failing);

@@ -1,4 +1,5 @@
-//! The one thread that writes: it takes all requests that wait, runs each in a savepoint, and commits once for all.
+//! The one thread that writes: it takes all requests that wait, runs them in one transaction, and commits once for all.
+//! Where one of them fails, each has a transaction of its own instead.
 
 use std::{
     ops::RangeInclusive,
@@ -31,6 +32,8 @@ use crate::{
 
 /// How many requests share a commit at most.
 const MAX_BATCH: usize = 256;
+/// How many outbox rows are deleted at once at least, unless a flush is asked for.
+const MIN_PRUNED: usize = 256;
 
 /// Takes requests to the writing thread.
 #[derive(Debug)]
@@ -51,9 +54,31 @@ pub(super) struct Workshop {
     pub(super) hub: Arc<Hub>,
 }
 
-/// Works in the transaction, if there is one, and returns what answers the caller after the commit.
-type Job = Box<dyn FnOnce(Option<&mut Session<'_>>) -> Answer + Send>;
-type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+/// A request to the thread.
+type Job = Box<dyn Work>;
+
+/// What a request does, and who waits for it.
+trait Work: Send {
+    /// Does it in the transaction, from the beginning each time; says whether it may be committed. A refusal may: what
+    /// time alone has changed stays.
+    fn run(&mut self, session: &mut Session<'_>) -> bool;
+    /// Tells the caller what the last run came to, now that it is committed or has failed.
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>);
+}
+
+struct Task<W, T> {
+    work: W,
+    result: Result<T, ApprovalError>,
+    caller: oneshot::Sender<Result<T, ApprovalError>>,
+}
+
+/// Why a transaction was not committed.
+enum Failure {
+    /// One of its requests failed, perhaps after it had written.
+    Request,
+    /// The transaction itself.
+    Transaction(rusqlite::Error),
+}
 
 // === impl Writer ===
 
@@ -80,21 +105,17 @@ impl Writer {
         self.open.load(Ordering::Acquire)
     }
 
-    /// Runs `work` in the next transaction; returns after the commit.
+    /// Runs `work` in the next transaction; returns after the commit. It is run again if another request spoils the
+    /// transaction.
     pub(super) async fn write<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Session<'_>) -> Result<T, ApprovalError> + Send + 'static,
+        work: impl FnMut(&mut Session<'_>) -> Result<T, ApprovalError> + Send + 'static,
     ) -> Result<T, ApprovalError> {
-        let (sender, receiver) = oneshot::channel();
-        let job: Job = Box::new(move |session| {
-            let result = match session {
-                Some(session) => session.run(work),
-                None => Err(StoreError::Stopped.into()),
-            };
-            Box::new(move |committed| {
-                // The caller may have gone; the transaction stands all the same.
-                let _gone = sender.send(committed.map_err(ApprovalError::from).and(result));
-            })
+        let (caller, receiver) = oneshot::channel();
+        let job = Box::new(Task {
+            work,
+            result: Err(StoreError::Stopped.into()),
+            caller,
         });
         let jobs = self.jobs.as_ref().ok_or(StoreError::Stopped)?;
         jobs.send(job).map_err(|_| StoreError::Stopped)?;
@@ -110,6 +131,29 @@ impl Drop for Writer {
         {
             tracing::error!("the approval store's writer panicked");
         }
+    }
+}
+
+// === impl Task ===
+
+impl<W, T> Work for Task<W, T>
+where
+    W: FnMut(&mut Session<'_>) -> Result<T, ApprovalError> + Send,
+    T: Send,
+{
+    fn run(&mut self, session: &mut Session<'_>) -> bool {
+        self.result = (self.work)(session);
+        !matches!(
+            self.result,
+            Err(ApprovalError::StoreUnavailable(_) | ApprovalError::Internal(_))
+        )
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
+        // The caller may have gone; the transaction stands all the same.
+        let _gone = self
+            .caller
+            .send(committed.map_err(ApprovalError::from).and(self.result));
     }
 }
 
@@ -140,36 +184,36 @@ impl Workshop {
     }
 
     /// One transaction for all jobs. An error means that the store must not go on.
-    fn transact(&self, jobs: Vec<Job>) -> Result<(), StoreError> {
-        let mut answers = Vec::with_capacity(jobs.len());
-        let outcome = self.commit(jobs, &mut answers);
-        match outcome {
+    fn transact(&self, mut jobs: Vec<Job>) -> Result<(), StoreError> {
+        let failure = match self.commit(&mut jobs) {
             Ok(published) => {
                 self.hub.publish(published);
-                for answer in answers {
-                    answer(Ok(()));
-                }
+                answer(jobs, || Ok(()));
+                return Ok(());
+            }
+            Err(failure) => failure,
+        };
+        if !self.connection.is_autocommit() {
+            self.step("ROLLBACK")?;
+        }
+        match failure {
+            Failure::Request if jobs.len() > 1 => jobs.into_iter().try_for_each(|job| self.transact(vec![job])),
+            Failure::Request => {
+                // It tells of its own failure.
+                answer(jobs, || Ok(()));
                 Ok(())
             }
-            Err(error) => {
+            Failure::Transaction(error) => {
                 let error = Arc::new(error);
                 let failure = || StoreError::Transaction(error.clone());
-                for answer in answers {
-                    answer(Err(failure()));
-                }
-                if !self.connection.is_autocommit() {
-                    self.step("ROLLBACK")?;
-                }
+                answer(jobs, || Err(failure()));
                 if is_fatal(&error) { Err(failure()) } else { Ok(()) }
             }
         }
     }
 
-    fn commit(&self, jobs: Vec<Job>, answers: &mut Vec<Answer>) -> Result<Published, rusqlite::Error> {
-        if let Err(error) = self.step("BEGIN IMMEDIATE") {
-            answers.extend(jobs.into_iter().map(|job| job(None)));
-            return Err(error);
-        }
+    fn commit(&self, jobs: &mut [Job]) -> Result<Published, Failure> {
+        self.step("BEGIN IMMEDIATE")?;
         let mut session = Session {
             connection: &self.connection,
             now: self.clock.now(),
@@ -179,33 +223,54 @@ impl Workshop {
             hub: &self.hub,
             published: Published::default(),
         };
-        answers.extend(jobs.into_iter().map(|job| job(Some(&mut session))));
+        if !jobs.iter_mut().all(|job| job.run(&mut session)) {
+            return Err(Failure::Request);
+        }
+        let last_row = session.last_row();
         let published = session.published;
         if !published.wrote {
             self.step("COMMIT")?;
             return Ok(published);
         }
-        let recorded = self.receipts.take_unsaved();
-        self.finish(&recorded)
+        let recorded = self.receipts.take_unsaved(if published.flush { 0 } else { MIN_PRUNED });
+        // Otherwise the newest change says what time it is, and the outbox what its newest position is.
+        let noted = published.changes.is_empty() || !recorded.is_empty();
+        self.finish(&recorded, noted.then_some(last_row))
             .inspect_err(|_| self.receipts.put_back(recorded))?;
         Ok(published)
     }
 
-    /// Takes what is recorded from the outbox, notes the time, commits.
-    fn finish(&self, recorded: &[RangeInclusive<u64>]) -> Result<(), rusqlite::Error> {
+    /// Takes what is recorded from the outbox, notes the time and the outbox's newest position if that is given, commits.
+    fn finish(&self, recorded: &[RangeInclusive<u64>], last_row: Option<u64>) -> Result<(), rusqlite::Error> {
         for positions in recorded {
             self.connection
                 .prepare_cached("DELETE FROM outbox WHERE position BETWEEN ?1 AND ?2")?
                 .execute([signed(*positions.start()), signed(*positions.end())])?;
         }
-        self.connection
-            .prepare_cached("UPDATE clock SET now = ?1 WHERE id = 1")?
-            .execute([self.clock.latest().nanos()])?;
+        if let Some(last_row) = last_row {
+            self.connection
+                .prepare_cached("UPDATE clock SET now = ?1, last_row = ?2 WHERE id = 1")?
+                .execute([self.clock.latest().nanos(), signed(last_row)])?;
+        }
         self.step("COMMIT")
     }
 
     fn step(&self, sql: &str) -> Result<(), rusqlite::Error> {
         self.connection.prepare_cached(sql)?.execute([]).map(drop)
+    }
+}
+
+fn answer(jobs: Vec<Job>, committed: impl Fn() -> Result<(), StoreError>) {
+    for job in jobs {
+        job.answer(committed());
+    }
+}
+
+// === impl Failure ===
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Transaction(error)
     }
 }
 
