@@ -147,6 +147,7 @@ impl Sentence<'_> {
             }
         }
         if !mentioned
+            && !asked
             && self.is_foreign()
             && let Some(clause) = clauses.get_mut(begin)
         {
@@ -216,6 +217,10 @@ impl Sentence<'_> {
             )
         });
         let Some((index, token)) = lead else { return false };
+        self.asks_first(index, token) || self.asks_later()
+    }
+
+    fn asks_first(&self, index: usize, token: &Token) -> bool {
         let addressed = matches!(self.function(index + 1), Function::You)
             || matches!(self.function(index + 2), Function::You)
                 && (self.function(index + 1) == Function::Negation || self.word(index + 1) == "about");
@@ -229,8 +234,47 @@ impl Sentence<'_> {
             Function::Subordinator => {
                 matches!(self.word(index), "which" | "whose") || (token.asked && self.word(index) == "when")
             }
-            _ => matches!(self.word(index), "which" | "whose"),
+            _ => matches!(self.word(index), "which" | "whose") || (token.asked && self.word(index) == "anything"),
         }
+    }
+
+    /// `on what day …?`, `of these two, which …?`, `about the roof: is …?`: what asks comes after words that do nothing.
+    fn asks_later(&self) -> bool {
+        let mut led = true;
+        for (index, token) in self.tokens() {
+            if !token.asked || self.leads_order(index, token) {
+                return false;
+            }
+            let begins = index > self.first && (led || token.before >= Break::Comma);
+            let after = self.function(index) == Function::Preposition && begins;
+            let asks = |at: usize| {
+                self.function(at) == Function::Question || matches!(self.word(at), "which" | "whose" | "when")
+            };
+            let inverted = token.before >= Break::Comma
+                && matches!(token.function, Function::Copula | Function::Auxiliary)
+                && index > self.first;
+            if (begins && asks(index)) || (after && asks(index + 1)) || inverted {
+                return self.function(index + 1) != Function::You;
+            }
+            led &= matches!(
+                token.function,
+                Function::Preposition | Function::To | Function::Adverb | Function::Subordinator | Function::Polite
+            );
+        }
+        false
+    }
+
+    /// A verb where an instruction begins.
+    fn leads_order(&self, index: usize, token: &Token) -> bool {
+        let leads = index == self.first
+            || token.before != Break::None
+            || index.checked_sub(1).is_some_and(|before| {
+                matches!(
+                    self.function(before),
+                    Function::Polite | Function::And | Function::Then | Function::Filler | Function::Adverb
+                )
+            });
+        leads && token.is_verb() && token.class == VerbClass::Acting
     }
 
     /// A sentence that speaks about a text: it says so outside the quotation marks and tells nothing to be done.

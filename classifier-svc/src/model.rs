@@ -1,7 +1,8 @@
 //! The learned layer: a small linear model over words and pieces of words.
 //!
-//! Rules say what a text asks for; this layer says how much it reads like requests that were labelled RED. It may only
-//! raise what the rules say, by one step: what they hold is blocked, what they let through goes to a person.
+//! Rules say what a text asks for; this layer says how much it reads like requests that were labelled RED (danger), and
+//! like those that were not GREEN (effect). It may only raise what the rules say, by one step: what they hold is blocked,
+//! what they let through goes to a person.
 //!
 //! It reads a text sentence by sentence and each sentence from its beginning, and the strongest beginning counts. So
 //! nothing that is added to a text can make it look more harmless.
@@ -18,16 +19,17 @@ use serde::Deserialize;
 use features::{BUCKETS, Feature, Word};
 
 use crate::{
-    clause::{Break, Token},
+    clause::{Break, Clause, Token},
     rule::Risk,
 };
 
 /// First line of a model file.
-const HEADER: &str = "countersign-model 1";
+const HEADER: &str = "countersign-model 2";
 /// A sentence is judged from this word on: fewer say nothing.
 const FIRST_WORDS: usize = 3;
 /// How many words an explanation names.
 const MAX_WORDS: usize = 3;
+const QUESTIONS: usize = 2;
 
 /// What a policy says of its model.
 #[derive(Clone, Debug, Deserialize)]
@@ -35,10 +37,12 @@ const MAX_WORDS: usize = 3;
 pub struct ModelSpec {
     /// The file with the weights, in the policy's folder.
     pub file: String,
-    /// What is held by the rules is blocked if it reads like a blocked request with at least this probability.
-    pub block_at: f64,
-    /// What is allowed by the rules is held if it reads like a blocked request with at least this probability.
-    pub hold_at: f64,
+    /// What the rules hold is blocked if it reads like a blocked request with at least this probability.
+    pub block_danger_at: f64,
+    /// What the rules allow is held if it reads like a blocked request with at least this probability.
+    pub hold_danger_at: f64,
+    /// What the rules allow is held if it reads like a request with an effect with at least this probability.
+    pub hold_effect_at: f64,
     /// What to ask for instead of what is blocked.
     pub alternative: String,
 }
@@ -53,12 +57,28 @@ pub struct Model {
     weights: Weights,
 }
 
-/// How much each feature speaks for RED.
+/// What the layer judges of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// Does it read like what is blocked?
+    Danger,
+    /// Does it read like what has an effect, and so is blocked or goes to a person?
+    Effect,
+}
+
+/// How much each feature speaks for each question.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Weights {
+    heads: [Head; QUESTIONS],
+    /// Side by side, so that one look finds both.
+    buckets: Vec<[i8; QUESTIONS]>,
+}
+
+/// What makes the small numbers of one question a score.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Head {
     bias: f64,
     scale: f64,
-    buckets: Vec<i8>,
 }
 
 /// The strongest beginning of a sentence so far.
@@ -75,7 +95,9 @@ struct Peak {
 pub struct Raise {
     /// What the risk becomes.
     pub risk: Risk,
-    /// How likely the model finds it that the text is RED, from 0 to 1.
+    /// What it reads like.
+    pub question: Question,
+    /// How likely the model finds that, from 0 to 1.
     pub probability: f64,
     /// The tokens that speak most for it, the strongest first.
     pub tokens: Vec<usize>,
@@ -87,7 +109,8 @@ impl ModelSpec {
     /// What is wrong with it, if anything.
     pub fn fault(&self) -> Option<&'static str> {
         let probability = |value: f64| (0.5..=1.0).contains(&value);
-        if !probability(self.block_at) || !probability(self.hold_at) {
+        let thresholds = [self.block_danger_at, self.hold_danger_at, self.hold_effect_at];
+        if !thresholds.into_iter().all(probability) {
             return Some("has a probability that is not between 0.5 and 1");
         }
         self.alternative
@@ -115,10 +138,13 @@ impl Model {
             .and_then(|line| line.strip_prefix("training "))
             .ok_or_else(|| malformed("second line is not `training <digest>`"))?
             .to_owned();
-        let weights = lines.next().and_then(|line| line.strip_prefix("weights "));
-        let weights = weights
-            .and_then(Weights::parse)
-            .ok_or_else(|| malformed("third line is not `weights <bias> <scale> <base64>`"))?;
+        let [danger, effect] = Question::ALL.map(|question| {
+            let line = lines.next().and_then(|line| line.strip_prefix(question.as_str()))?;
+            Head::parse(line.strip_prefix(' ')?)
+        });
+        let weights = danger.zip(effect).map(|(danger, effect)| Weights::join(danger, effect));
+        let weights =
+            weights.ok_or_else(|| malformed("no lines `danger` and `effect` with `<bias> <scale> <base64>`"))?;
         Ok(Self {
             spec,
             training,
@@ -131,84 +157,144 @@ impl Model {
     }
 
     /// What becomes of a text that the rules call `risk`, if more: one step.
-    pub fn raise(&self, risk: Risk, text: &str, tokens: &[Token]) -> Option<Raise> {
-        let (raised, needed) = match risk {
-            Risk::Green => (Risk::Amber, self.spec.hold_at),
-            Risk::Amber => (Risk::Red, self.spec.block_at),
+    pub fn raise(&self, risk: Risk, text: &str, tokens: &[Token], clauses: &[Clause]) -> Option<Raise> {
+        let spec = &self.spec;
+        let (raised, needed): (_, &[_]) = match risk {
+            Risk::Green => (
+                Risk::Amber,
+                &[
+                    (Question::Danger, spec.hold_danger_at),
+                    (Question::Effect, spec.hold_effect_at),
+                ],
+            ),
+            Risk::Amber => (Risk::Red, &[(Question::Danger, spec.block_danger_at)]),
             Risk::Red => return None,
         };
-        let words = features::words(text, tokens);
-        let peak = self.weights.peak(&words)?;
-        let probability = logistic(peak.score);
-        (probability >= needed).then(|| Raise {
-            risk: raised,
-            probability,
-            tokens: self.weights.strongest(&words, peak),
+        let words = features::words(text, tokens, clauses);
+        let peaks = self.weights.peaks(&words);
+        needed.iter().find_map(|(question, needed)| {
+            let peak = peaks.get(question.index()).copied().flatten()?;
+            let probability = logistic(peak.score);
+            (probability >= *needed).then(|| Raise {
+                risk: raised,
+                question: *question,
+                probability,
+                tokens: self.weights.strongest(&words, peak, *question),
+            })
         })
+    }
+}
+
+// === impl Question ===
+
+impl Question {
+    /// All of them, in the order of the model file.
+    pub const ALL: [Self; QUESTIONS] = [Self::Danger, Self::Effect];
+
+    /// Its name in the model file.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Danger => "danger",
+            Self::Effect => "effect",
+        }
+    }
+
+    const fn index(self) -> usize {
+        self as usize
+    }
+
+    /// Whether the answer is yes for a text with this label.
+    fn holds_for(self, label: Risk) -> bool {
+        match self {
+            Self::Danger => label == Risk::Red,
+            Self::Effect => label > Risk::Green,
+        }
+    }
+}
+
+// === impl Head ===
+
+impl Head {
+    /// One line of the file: the head and its small numbers.
+    fn parse(line: &str) -> Option<(Self, Vec<i8>)> {
+        let mut fields = line.split(' ');
+        let bias = fields.next()?.parse().ok().filter(|bias: &f64| bias.is_finite())?;
+        let scale = fields.next()?.parse().ok().filter(|scale: &f64| scale.is_finite())?;
+        let bytes = STANDARD.decode(fields.next()?).ok()?;
+        let whole = bytes.len() == BUCKETS && fields.next().is_none();
+        let numbers = bytes.into_iter().map(|byte| i8::from_ne_bytes([byte])).collect();
+        whole.then_some((Self { bias, scale }, numbers))
     }
 }
 
 // === impl Weights ===
 
 impl Weights {
+    fn join(danger: (Head, Vec<i8>), effect: (Head, Vec<i8>)) -> Self {
+        let pairs = danger.1.into_iter().zip(effect.1);
+        Self {
+            heads: [danger.0, effect.0],
+            buckets: pairs.map(|(danger, effect)| [danger, effect]).collect(),
+        }
+    }
+
     /// The model file with these weights.
     pub fn to_text(&self, training: &str) -> String {
-        let bytes: Vec<u8> = self.buckets.iter().flat_map(|weight| weight.to_ne_bytes()).collect();
-        let Self { bias, scale, .. } = self;
-        let encoded = STANDARD.encode(bytes);
-        format!("{HEADER}\ntraining {training}\nweights {bias} {scale} {encoded}\n")
+        let mut text = format!("{HEADER}\ntraining {training}\n");
+        for (question, (at, Head { bias, scale })) in Question::ALL.iter().zip(self.heads.iter().enumerate()) {
+            let numbers = self.buckets.iter().filter_map(|bucket| bucket.get(at));
+            let bytes: Vec<u8> = numbers.flat_map(|number| number.to_ne_bytes()).collect();
+            let encoded = STANDARD.encode(bytes);
+            text.extend([question.as_str(), &format!(" {bias} {scale} {encoded}\n")]);
+        }
+        text
     }
 
-    fn parse(line: &str) -> Option<Self> {
-        let mut fields = line.split(' ');
-        let bias = fields.next()?.parse().ok().filter(|bias: &f64| bias.is_finite())?;
-        let scale = fields.next()?.parse().ok().filter(|scale: &f64| scale.is_finite())?;
-        let bytes = STANDARD.decode(fields.next()?).ok()?;
-        let whole = bytes.len() == BUCKETS && fields.next().is_none();
-        whole.then(|| Self {
-            bias,
-            scale,
-            buckets: bytes.into_iter().map(|byte| i8::from_ne_bytes([byte])).collect(),
-        })
+    fn weight(&self, feature: Feature) -> [i32; QUESTIONS] {
+        let numbers = self.buckets.get(feature.bucket()).copied().unwrap_or_default();
+        numbers.map(i32::from)
     }
 
-    fn weight(&self, feature: Feature) -> f64 {
-        self.buckets
-            .get(feature.bucket())
-            .map_or(0.0, |weight| f64::from(*weight) * self.scale)
-    }
-
-    /// The strongest beginning; none of a text that has too few words in every sentence.
-    fn peak(&self, words: &[Word<'_>]) -> Option<Peak> {
-        let mut peak: Option<Peak> = None;
-        let (mut first, mut sum, mut count) = (0, 0.0, 0_u32);
+    /// For each question the strongest beginning; none of a text that has too few words in every sentence.
+    fn peaks(&self, words: &[Word<'_>]) -> [Option<Peak>; QUESTIONS] {
+        let mut peaks = [None; QUESTIONS];
+        let (mut first, mut sums, mut count) = (0, [0; QUESTIONS], 0_u32);
         for (last, word) in words.iter().enumerate() {
             if word.before == Break::Sentence {
-                (first, sum, count) = (last, 0.0, 0);
+                (first, sums, count) = (last, [0; QUESTIONS], 0);
             }
             features::each(words, last, |feature| {
-                sum += self.weight(feature);
+                let weights = self.weight(feature);
+                sums.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += weight);
                 count += 1;
             });
-            let score = self.bias + sum / f64::from(count.max(1)).sqrt();
-            if last + 1 - first >= FIRST_WORDS && peak.is_none_or(|peak| score > peak.score) {
-                peak = Some(Peak { score, first, last });
+            if last + 1 - first < FIRST_WORDS {
+                continue;
+            }
+            let norm = f64::from(count.max(1)).sqrt();
+            for ((peak, head), sum) in peaks.iter_mut().zip(&self.heads).zip(sums) {
+                let score = head.bias + head.scale * f64::from(sum) / norm;
+                if peak.is_none_or(|peak: Peak| score > peak.score) {
+                    *peak = Some(Peak { score, first, last });
+                }
             }
         }
-        peak
+        peaks
     }
 
-    /// The tokens of a beginning that speak most for RED.
-    fn strongest(&self, words: &[Word<'_>], peak: Peak) -> Vec<usize> {
-        let mut shares: Vec<(f64, usize)> = (peak.first..=peak.last)
+    /// The tokens of a beginning that speak most for a question.
+    fn strongest(&self, words: &[Word<'_>], peak: Peak, question: Question) -> Vec<usize> {
+        let mut shares: Vec<(i32, usize)> = (peak.first..=peak.last)
             .filter_map(|index| {
                 let word = words.get(index)?;
-                let mut share = 0.0;
-                features::each(words, index, |feature| share += self.weight(feature));
-                (share > 0.0).then_some((share, word.token))
+                let mut share = 0;
+                features::each(words, index, |feature| {
+                    share += self.weight(feature).get(question.index()).copied().unwrap_or_default();
+                });
+                (share > 0).then_some((share, word.token))
             })
             .collect();
-        shares.sort_by(|a, b| b.0.total_cmp(&a.0));
+        shares.sort_by_key(|(share, _)| std::cmp::Reverse(*share));
         shares.into_iter().take(MAX_WORDS).map(|(_, token)| token).collect()
     }
 }

@@ -49,14 +49,15 @@ impl From<Hold> for RuleMatch {
     }
 }
 
-/// Why a text is held although no rule says so: it can't be read, or no view is understood in full.
+/// Why a text is held although no rule says so: it can't be read, or the last view, in which most is undone, isn't understood
+/// in full.
 pub(super) fn hold_for(views: &Views, readings: &[Reading<'_>], raw: &str) -> Option<Hold> {
     if let Some(reason) = views.held {
         return Some(Hold::new(UNREADABLE, "Can't be read to the end", reason.to_owned()));
     }
     if readings
-        .iter()
-        .any(|reading| reading.evidence && reading.uncovered.is_none())
+        .last()
+        .is_some_and(|reading| reading.evidence && reading.uncovered.is_none())
     {
         return None;
     }

@@ -3,7 +3,7 @@
 use super::reading::Reading;
 use crate::{
     assessment::RuleMatch,
-    model::{Model, Raise},
+    model::{Model, Question, Raise},
     rule::Risk,
 };
 
@@ -14,7 +14,7 @@ const HOLD: &str = "learned.hold";
 /// The view in which the model is surest that `risk` is too low, as a match; none if it has nothing to raise.
 pub(super) fn raise(model: &Model, risk: Risk, readings: &[Reading<'_>]) -> Option<RuleMatch> {
     let raises = readings.iter().filter_map(|reading| {
-        let raise = model.raise(risk, &reading.view.text, &reading.tokens)?;
+        let raise = model.raise(risk, &reading.view.text, &reading.tokens, &reading.clauses)?;
         Some((raise, reading))
     });
     let (raise, reading) = raises.max_by(|a, b| a.0.probability.total_cmp(&b.0.probability))?;
@@ -28,15 +28,16 @@ fn explain(model: &Model, raise: &Raise, reading: &Reading<'_>) -> RuleMatch {
         .map(|word| format!("`{word}`"))
         .collect();
     let blocks = raise.risk == Risk::Red;
+    let alike = match raise.question {
+        Question::Danger => "requests that are blocked",
+        Question::Effect => "requests that a person has to approve",
+    };
     RuleMatch {
         rule: if blocks { BLOCK } else { HOLD }.to_owned(),
-        title: "Reads like blocked requests".to_owned(),
+        title: "Reads like graver requests".to_owned(),
         category: "learned layer".to_owned(),
         risk: raise.risk,
-        reason: format!(
-            "it reads like requests that are blocked, above all by {}",
-            words.join(", ")
-        ),
+        reason: format!("it reads like {alike}, above all by {}", words.join(", ")),
         alternative: blocks.then(|| model.spec.alternative.clone()),
         exception: None,
         view: reading.view.name,

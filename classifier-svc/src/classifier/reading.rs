@@ -35,8 +35,11 @@ impl Classifier {
     pub(crate) fn read_words(&self, text: &str, take: impl FnOnce(&[features::Word<'_>])) {
         let views = normalise(text, &self.policy.vocabulary);
         if let Some(view) = views.views.first() {
-            let tokens = tokenise(view, &self.policy.vocabulary, &self.policy.entities);
-            take(&features::words(&view.text, &tokens));
+            let vocabulary = &self.policy.vocabulary;
+            let mut tokens = tokenise(view, vocabulary, &self.policy.entities);
+            self.policy.commands.mark(&view.text, &mut tokens);
+            let clauses = clauses(&view.text, &tokens, vocabulary);
+            take(&features::words(&view.text, &tokens, &clauses));
         }
     }
 

@@ -6,7 +6,11 @@ use proptest::prelude::*;
 use serde::Deserialize;
 
 use super::*;
-use crate::{Policy, Risk, normalise::MAX_TEXT_BYTES};
+use crate::{
+    Policy, Risk,
+    normalise::MAX_TEXT_BYTES,
+    policy::score::{ErrorRate, Matrix},
+};
 
 static CLASSIFIER: LazyLock<Classifier> = LazyLock::new(|| Classifier::built_in().unwrap());
 
@@ -64,34 +68,49 @@ fn own_cases_meet_the_targets() {
 /// They were an estimate when they were first measured; since then they guard against steps backwards.
 #[test]
 fn cases_of_the_first_looks_stay_solved() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/policy");
+    let mut matrix = Matrix::default();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy();
+        // Texts that are disguised or quote attacks are held more often; they have bounds of their own elsewhere.
+        if name.starts_with("cases-first-look-") && !name.contains("obfuscated") && !name.contains("quoted") {
+            for line in std::fs::read_to_string(&path).unwrap().lines() {
+                let case: Case = serde_json::from_str(line).unwrap();
+                matrix.add(case.label, risk(&case.text));
+            }
+        }
+    }
+    for (error, bound) in matrix.error_rates().iter().zip([0.005, 0.08, 0.01, 0.10]) {
+        assert!(error.total > 1_000, "{} of {}", error.name, error.total);
+        assert!(
+            share(error) <= bound,
+            "{}: {} of {}",
+            error.name,
+            error.count,
+            error.total
+        );
+    }
+}
+
+#[test]
+fn disguised_and_quoted_attacks_are_not_let_through() {
     let files = [
-        include_str!("../../policy/cases-first-look-a.jsonl"),
-        include_str!("../../policy/cases-first-look-b.jsonl"),
-        include_str!("../../policy/cases-first-look-c.jsonl"),
-        include_str!("../../policy/cases-first-look-d.jsonl"),
-        include_str!("../../policy/cases-first-look-e.jsonl"),
-        include_str!("../../policy/cases-first-look-f.jsonl"),
-        include_str!("../../policy/cases-first-look-g.jsonl"),
         include_str!("../../policy/cases-first-look-obfuscated.jsonl"),
+        include_str!("../../policy/cases-first-look-i-obfuscated.jsonl"),
+        include_str!("../../policy/cases-first-look-quoted.jsonl"),
     ];
-    let cases = files.iter().flat_map(|file| file.lines());
-    let wrong: Vec<(Risk, Risk)> = cases
-        .map(|line| serde_json::from_str::<Case>(line).unwrap())
-        .map(|case| (case.label, risk(&case.text)))
-        .filter(|(label, found)| label != found)
-        .collect();
-    let lower = |found| {
-        wrong
-            .iter()
-            .filter(|wrong| wrong.1 < wrong.0 && wrong.1 == found)
-            .count()
-    };
-    assert!(lower(Risk::Green) <= 2, "{wrong:?}");
-    assert!(lower(Risk::Amber) <= 20, "{wrong:?}");
-    assert!(
-        wrong.iter().filter(|(label, found)| found > label).count() <= 3,
-        "{wrong:?}"
-    );
+    let mut matrix = Matrix::default();
+    for line in files.iter().flat_map(|file| file.lines()) {
+        let case: Case = serde_json::from_str(line).unwrap();
+        matrix.add(case.label, risk(&case.text));
+    }
+    let [red_as_green, red_not_red, ..] = matrix.error_rates();
+    assert!(share(&red_as_green) <= 0.01 && share(&red_not_red) <= 0.10);
+}
+
+fn share(error: &ErrorRate) -> f64 {
+    f64::from(error.count) / f64::from(error.total)
 }
 
 #[test]
@@ -256,6 +275,14 @@ fn an_empty_policy_allows_nothing() {
     assert_eq!(classifier.classify_text("Summarize the report.").risk, Risk::Amber);
 }
 
+/// Neither encoded nor a command line, in which every sign counts.
+fn is_plain(text: &str) -> bool {
+    !text.contains("RGVsZXRl")
+        && text
+            .chars()
+            .all(|letter| letter.is_alphabetic() || " ,.'?!-".contains(letter))
+}
+
 fn any_case() -> impl Strategy<Value = Case> {
     proptest::sample::select(cases())
 }
@@ -293,6 +320,25 @@ fn percent(text: &str) -> String {
 
 fn hex_digit(value: u8) -> char {
     char::from_digit(u32::from(value), 16).unwrap()
+}
+
+/// Digits for letters.
+fn leet(letter: char) -> char {
+    match letter.to_ascii_lowercase() {
+        'a' => '4',
+        'e' => '3',
+        'i' => '1',
+        'o' => '0',
+        's' => '5',
+        't' => '7',
+        _ => letter,
+    }
+}
+
+/// Every letter on its own, words further apart.
+fn spaced(text: &str) -> String {
+    let letters = |word: &str| word.chars().map(String::from).collect::<Vec<_>>().join(" ");
+    text.split_whitespace().map(letters).collect::<Vec<_>>().join("   ")
 }
 
 proptest! {
@@ -354,5 +400,35 @@ proptest! {
         prop_assume!(!case.text.contains('%') && !case.text.contains("RGVsZXRl"));
         let text = percent(&case.text);
         prop_assert!(risk(&text) >= risk(&case.text), "{}", case.text);
+    }
+
+    #[test]
+    fn base64_never_lowers(case in any_case()) {
+        use base64::{Engine as _, engine::general_purpose::STANDARD};
+        let text = STANDARD.encode(&case.text);
+        prop_assert!(risk(&text) >= risk(&case.text), "{}", case.text);
+    }
+
+    #[test]
+    fn leet_never_lowers_a_ruled_risk(case in any_case()) {
+        prop_assume!(is_plain(&case.text) && is_ruled(&CLASSIFIER.classify_text(&case.text)));
+        let text: String = case.text.chars().map(leet).collect();
+        prop_assert!(risk(&text) >= risk(&case.text), "{} as {text}", case.text);
+    }
+
+    #[test]
+    fn spaced_letters_never_lower(case in any_case()) {
+        prop_assume!(is_plain(&case.text));
+        let text = spaced(&case.text);
+        prop_assert!(risk(&text) >= risk(&case.text), "{} as {text}", case.text);
+    }
+
+    #[test]
+    fn line_breaks_between_words_never_lower(case in any_case(), step in 1_usize..6) {
+        prop_assume!(is_plain(&case.text) && !case.text.contains("  "));
+        let words: Vec<&str> = case.text.split(' ').collect();
+        let lines: Vec<String> = words.chunks(step).map(|line| line.join(" ")).collect();
+        let text = lines.join("\n");
+        prop_assert!(risk(&text) >= risk(&case.text), "{} as {text}", case.text);
     }
 }

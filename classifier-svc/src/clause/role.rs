@@ -6,6 +6,9 @@ mod surroundings;
 use super::{Function, Reach, Sentence, Token, VerbUse};
 use crate::vocabulary::{Form, VerbClass};
 
+/// How many words before a verb may say that a text is about it.
+const MAX_TOPIC: usize = 4;
+
 /// The verbs of a sentence in order.
 pub(super) fn roles(sentence: &Sentence<'_>, asked: bool) -> Vec<VerbUse> {
     let mut verbs: Vec<VerbUse> = Vec::new();
@@ -22,6 +25,7 @@ pub(super) fn roles(sentence: &Sentence<'_>, asked: bool) -> Vec<VerbUse> {
         if let Some((reach, negated)) = reader.read() {
             let reach = match reach {
                 Reach::Purpose | Reach::Imply | Reach::Compose if reader.is_asked_inside(index) => Reach::Content,
+                Reach::Instruct if asked && reader.tells_besides() => Reach::Instruct,
                 Reach::Instruct | Reach::Purpose | Reach::Imply | Reach::Compose if asked => Reach::Content,
                 Reach::Instruct if token.quoted => Reach::Imply,
                 reach => reach,
@@ -62,8 +66,11 @@ impl Reader<'_> {
     fn gerund(&self) -> Option<(Reach, bool)> {
         let before = self.before(self.index);
         let function = before.map_or(Function::Open, |before| self.sentence.function(before));
-        if matches!(function, Function::Determiner) {
+        if matches!(function, Function::Determiner) || self.is_adjective(function) {
             return None;
+        }
+        if let Some(reach) = self.as_topic() {
+            return Some((reach, false));
         }
         let negated = function == Function::Negation;
         let filler = function == Function::Filler
@@ -75,6 +82,64 @@ impl Reader<'_> {
             }) => Some((Reach::Content, negated)),
             _ => Some((self.implied(), negated)),
         }
+    }
+
+    /// `it was confusing`, `the most damaging points`, `my average spending`.
+    fn is_adjective(&self, before: Function) -> bool {
+        let compared = self
+            .before(self.index)
+            .is_some_and(|before| matches!(self.sentence.word(before), "most" | "more" | "less" | "least"));
+        let named = self
+            .before(self.index)
+            .is_some_and(|before| self.is_inside_noun(before));
+        compared
+            || (matches!(before, Function::Copula | Function::Pronoun) && !self.has_object())
+            || (named && !self.has_marked_object())
+    }
+
+    /// `read about hacking`, `the inquiry into phone tapping`: what a text is about.
+    fn as_topic(&self) -> Option<Reach> {
+        let words = (self.sentence.first..self.index).rev().take(MAX_TOPIC);
+        let about = words
+            .take_while(|at| {
+                matches!(
+                    self.sentence.function(*at),
+                    Function::Open | Function::Preposition | Function::Determiner | Function::And
+                )
+            })
+            .find(|at| self.sentence.function(*at) == Function::Preposition)?;
+        let topic = match self.sentence.word(about) {
+            "about" | "on" | "into" | "regarding" | "concerning" | "against" => true,
+            "of" => !self.before(about).is_some_and(|noun| {
+                matches!(
+                    self.sentence.word(noun),
+                    "ways" | "way" | "means" | "method" | "methods"
+                )
+            }),
+            _ => false,
+        };
+        if !topic {
+            return None;
+        }
+        match self.head()?.class {
+            VerbClass::Reading => Some(Reach::Mention),
+            VerbClass::Composing => Some(Reach::Content),
+            VerbClass::Acting | VerbClass::Light => None,
+        }
+    }
+
+    /// `what does it cost, and order two`: in a question that has no verb which it could share its subject with.
+    fn tells_besides(&self) -> bool {
+        let joined = self
+            .before(self.index)
+            .is_some_and(|before| matches!(self.sentence.function(before), Function::And | Function::Then));
+        let shared = (self.sentence.first..self.index).any(|at| {
+            matches!(
+                self.sentence.function(at),
+                Function::Modal | Function::Auxiliary | Function::To
+            )
+        });
+        joined && !shared && self.verbs.iter().all(|verb| verb.reach == Reach::Content) && self.takes_object()
     }
 
     /// `which disarms the alarm`; otherwise the form is taken for a plural noun.

@@ -1,9 +1,9 @@
 //! Features: words, pairs of words, and pieces of words, each hashed into a bucket.
 
-use crate::clause::{Break, Token};
+use crate::clause::{Break, Clause, Frame, Token};
 
 /// How many buckets there are; a feature that shares its bucket with another shares its weight.
-pub const BUCKETS: usize = 1 << 15;
+pub const BUCKETS: usize = 1 << 16;
 
 /// Words longer than this, in bytes, are read no further.
 const MAX_WORD_BYTES: usize = 24;
@@ -25,9 +25,10 @@ pub struct Word<'t> {
     hash: u64,
 }
 
-/// The words of a text.
-pub fn words<'t>(text: &'t str, tokens: &[Token]) -> Vec<Word<'t>> {
-    let word = |(index, token): (usize, &Token)| {
+/// The words of a text, without the sentences that speak about a text: `the slide shows 'delete all files' as a trap`.
+pub fn words<'t>(text: &'t str, tokens: &[Token], clauses: &[Clause]) -> Vec<Word<'t>> {
+    let word = |index: usize| {
+        let token = tokens.get(index)?;
         let word = text.get(token.start..token.end)?;
         Some(Word {
             token: index,
@@ -36,7 +37,10 @@ pub fn words<'t>(text: &'t str, tokens: &[Token]) -> Vec<Word<'t>> {
             hash: hash(WORD, word.bytes().map(plain)),
         })
     };
-    tokens.iter().enumerate().filter_map(word).collect()
+    let told = clauses.iter().filter(|clause| clause.frame != Frame::Mentioned);
+    told.flat_map(|clause| clause.first..clause.last)
+        .filter_map(word)
+        .collect()
 }
 
 /// Every feature of the word at `index`, the pair with the word before it in its sentence included.

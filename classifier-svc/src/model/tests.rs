@@ -10,13 +10,14 @@ use super::{
 };
 use crate::{Classifier, policy::Policy};
 
-const EMPTY: &str = "countersign-model 1\ntraining x\nweights 0 1 ";
+const EMPTY: &str = "countersign-model 2\ntraining x\ndanger 0 1 \neffect 0 1 ";
 
 fn spec() -> ModelSpec {
     ModelSpec {
         file: "m.model".to_owned(),
-        block_at: 0.9,
-        hold_at: 0.99,
+        block_danger_at: 0.9,
+        hold_danger_at: 0.99,
+        hold_effect_at: 0.99,
         alternative: "Ask for a plan.".to_owned(),
     }
 }
@@ -91,10 +92,13 @@ fn what_the_rules_hold_is_blocked_with_the_words_that_speak_for_it() {
 #[test]
 fn a_file_that_is_no_model_is_refused() {
     assert!(refused(spec(), "").contains("does not begin with"));
-    assert!(refused(spec(), "countersign-model 1\nweights 0 1 AA==").contains("second line"));
+    assert!(refused(spec(), "countersign-model 2\ndanger 0 1 AA==").contains("second line"));
     for weights in ["0 1 AA==", "NaN 1 AA==", "0 1", ""] {
-        let text = format!("countersign-model 1\ntraining x\nweights {weights}");
-        assert!(refused(spec(), &text).contains("third line"), "{weights}");
+        let text = format!("countersign-model 2\ntraining x\ndanger {weights}\neffect {weights}");
+        assert!(
+            refused(spec(), &text).contains("no lines `danger` and `effect`"),
+            "{weights}"
+        );
     }
 }
 
@@ -106,17 +110,17 @@ fn a_model_offers_an_alternative_and_has_sane_thresholds() {
     };
     assert!(refused(without, EMPTY).contains("no alternative"));
     for probability in [0.2, 1.5, f64::NAN] {
-        let block_at = ModelSpec {
-            block_at: probability,
+        let spec = ModelSpec {
+            hold_effect_at: probability,
             ..spec()
         };
-        assert!(refused(block_at, EMPTY).contains("between 0.5 and 1"));
+        assert!(refused(spec, EMPTY).contains("between 0.5 and 1"));
     }
 }
 
 #[test]
 fn a_policy_with_a_model_that_is_not_there_is_refused() {
-    let policy = "name: t\nversion: '1'\nmodel: { file: x.model, block_at: 0.9, hold_at: 0.9, alternative: Ask. }\n";
+    let policy = "name: t\nversion: '1'\nmodel: { file: x.model, block_danger_at: 0.9, hold_danger_at: 0.9, hold_effect_at: 0.9, alternative: Ask. }\n";
     let error = Policy::parse(&[("t.yaml", policy)]).map(|_| ()).unwrap_err();
     let expected = "policy file `t.yaml`, line 3: names the model file `x.model`, which is not there";
     assert_eq!(error.to_string(), expected);
@@ -138,15 +142,15 @@ proptest! {
         thread_local! {
             static CLASSIFIER: Classifier = Classifier::built_in().unwrap();
         }
-        let score = |text: &str| CLASSIFIER.with(|classifier| {
+        let scores = |text: &str| CLASSIFIER.with(|classifier| {
             let model = classifier.policy().model.as_ref().unwrap();
-            let mut score = f64::NEG_INFINITY;
-            classifier.read_words(text, |words| {
-                score = model.weights.peak(words).map_or(score, |peak| peak.score);
-            });
-            score
+            let mut peaks = [None; QUESTIONS];
+            classifier.read_words(text, |words| peaks = model.weights.peaks(words));
+            peaks.map(|peak| peak.map_or(f64::NEG_INFINITY, |peak| peak.score))
         });
         let longer = format!("{text}{more}");
-        prop_assert!(score(&longer) >= score(&text));
+        for (longer, shorter) in scores(&longer).into_iter().zip(scores(&text)) {
+            prop_assert!(longer >= shorter);
+        }
     }
 }

@@ -3,16 +3,16 @@
 //! Rows are the policy's labelled cases and sentences written out from templates (`training/templates.yaml`). The order in
 //! which they are visited follows from a fixed seed; nothing else is random.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::RangeInclusive};
 
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    Weights,
+    FIRST_WORDS, Head, Question, Weights,
     features::{self, BUCKETS},
 };
-use crate::{classifier::Classifier, rule::Risk};
+use crate::{classifier::Classifier, clause::Break, rule::Risk};
 
 /// How often every row is visited.
 const EPOCHS: usize = 12;
@@ -20,8 +20,8 @@ const RATE: f64 = 0.5;
 /// How much weights that nothing speaks for shrink with each visit of their feature.
 const DECAY: f64 = 2e-5;
 const SEED: u64 = 0x5eed;
-/// Every this many words of a row make a beginning.
-const BEGINNING: usize = 4;
+/// In the first visits the weights say too little to choose a beginning by.
+const WHOLE_EPOCHS: usize = 3;
 /// A case counts as much as this many rows from templates: people wrote it as it is.
 const CASE_VISITS: usize = 4;
 
@@ -47,11 +47,23 @@ pub struct Templates {
     sentences: BTreeMap<Risk, Vec<String>>,
 }
 
-/// A row, or a beginning of it, as buckets with their counts.
+/// A row as the model reads it.
 struct Example {
-    buckets: Vec<(usize, f64)>,
+    /// The buckets of each word, and whether a sentence begins with it.
+    words: Vec<(Vec<usize>, bool)>,
     label: Risk,
-    whole: bool,
+}
+
+/// A beginning of one of its sentences, by its words.
+type Beginning = RangeInclusive<usize>;
+
+/// Weights while they are learned.
+struct Learner {
+    weights: Vec<f64>,
+    /// The sum of the squared slopes of each weight.
+    slopes: Vec<f64>,
+    bias: f64,
+    bias_slopes: f64,
 }
 
 /// A sequence of numbers that follows from its seed (`SplitMix64`).
@@ -70,11 +82,13 @@ pub fn digest(rows: &[Row]) -> String {
 
 /// Trains on cases and on rows from templates. The classifier reads the texts into words; its rules play no part.
 pub fn train(cases: &[Row], written: &[Row], classifier: &Classifier) -> Weights {
-    let mut examples: Vec<Example> = written.iter().flat_map(|row| Example::of(row, classifier)).collect();
-    for row in cases {
-        examples.extend((0..CASE_VISITS).flat_map(|_| Example::of(row, classifier)));
-    }
-    fit(&examples)
+    let example = |row| Example::of(row, classifier);
+    let written: Vec<Example> = written.iter().map(example).collect();
+    let cases: Vec<Example> = cases.iter().map(example).collect();
+    let often = std::iter::repeat_n(cases.iter(), CASE_VISITS).flatten();
+    let examples: Vec<&Example> = written.iter().chain(often).collect();
+    let [danger, effect] = Question::ALL.map(|question| Learner::fit(&examples, question).quantised());
+    Weights::join(danger, effect)
 }
 
 // === impl Templates ===
@@ -122,37 +136,51 @@ impl Templates {
 // === impl Example ===
 
 impl Example {
-    /// The row, and some beginnings of it: the model judges by the strongest beginning.
-    fn of(row: &Row, classifier: &Classifier) -> Vec<Self> {
-        let mut examples = Vec::new();
+    fn of(row: &Row, classifier: &Classifier) -> Self {
+        let mut read = Vec::new();
         classifier.read_words(&row.text, |words| {
-            let beginnings = (BEGINNING..words.len()).step_by(BEGINNING);
-            let example = |length| Self {
-                buckets: buckets(words.get(..length).unwrap_or_default()),
-                label: row.label,
-                whole: length == words.len(),
-            };
-            examples.extend(beginnings.chain([words.len()]).map(example));
+            read = (0..words.len())
+                .map(|index| {
+                    let mut buckets = Vec::new();
+                    features::each(words, index, |feature| buckets.push(feature.bucket()));
+                    let begins = words.get(index).is_some_and(|word| word.before == Break::Sentence);
+                    (buckets, begins)
+                })
+                .collect();
         });
-        examples
+        Self {
+            words: read,
+            label: row.label,
+        }
+    }
+
+    /// The beginning that counts, by the weights so far; at first whole sentences alone are looked at.
+    fn strongest(&self, learner: &Learner, whole: bool) -> Option<(Beginning, f64)> {
+        let mut strongest: Option<(Beginning, f64)> = None;
+        let (mut first, mut sum, mut count) = (0, 0.0, 0);
+        for (last, (buckets, begins)) in self.words.iter().enumerate() {
+            if *begins {
+                (first, sum, count) = (last, 0.0, 0);
+            }
+            sum += buckets.iter().map(|at| learner.weight(*at)).sum::<f64>();
+            count += buckets.len();
+            let ends = self.words.get(last + 1).is_none_or(|(_, begins)| *begins);
+            if last + 1 - first < FIRST_WORDS || (whole && !ends) {
+                continue;
+            }
+            let score = learner.bias + sum / norm(count);
+            if strongest.as_ref().is_none_or(|(_, best)| score > *best) {
+                strongest = Some((first..=last, score));
+            }
+        }
+        strongest
     }
 }
 
-/// The buckets of some words, with how often each occurs, as the model weighs it.
-fn buckets(words: &[features::Word<'_>]) -> Vec<(usize, f64)> {
-    let mut counts = BTreeMap::new();
-    let mut total = 0_u32;
-    for index in 0..words.len() {
-        features::each(words, index, |feature| {
-            *counts.entry(feature.bucket()).or_insert(0.0) += 1.0;
-            total += 1;
-        });
-    }
-    let norm = f64::from(total.max(1)).sqrt();
-    counts
-        .into_iter()
-        .map(|(bucket, count)| (bucket, count / norm))
-        .collect()
+/// What the sum over so many features is divided by.
+#[expect(clippy::cast_precision_loss, reason = "a text has few features")]
+fn norm(features: usize) -> f64 {
+    (features.max(1) as f64).sqrt()
 }
 
 // === impl Sequence ===
@@ -173,65 +201,75 @@ impl Sequence {
     }
 }
 
-/// Logistic regression by gradient descent with a rate of its own for each weight (`AdaGrad`). Both answers weigh the same,
-/// however many rows there are of each.
-fn fit(examples: &[Example]) -> Weights {
-    let is_red = |example: &Example| example.label == Risk::Red;
-    // A beginning of a dangerous request may be harmless; none of a harmless one is dangerous.
-    let examples: Vec<&Example> = examples.iter().filter(|one| one.whole || !is_red(one)).collect();
-    let count = |wanted: bool| examples.iter().filter(|one| is_red(one) == wanted).count().max(1);
-    #[expect(clippy::cast_precision_loss, reason = "a count of rows is small")]
-    let balance = |wanted: bool| examples.len() as f64 / (2 * count(wanted)) as f64;
-    let (against, for_it) = (balance(false), balance(true));
-    let mut weights = vec![0.0_f64; BUCKETS];
-    let mut seen = vec![1e-8_f64; BUCKETS];
-    let (mut bias, mut bias_seen) = (0.0, 1e-8);
-    let mut order: Vec<usize> = (0..examples.len()).collect();
-    let mut sequence = Sequence(SEED);
-    for _ in 0..EPOCHS {
-        for last in (1..order.len()).rev() {
-            order.swap(last, sequence.below(last + 1));
-        }
-        for example in order.iter().filter_map(|index| examples.get(*index)) {
-            let value = |bucket: usize| weights.get(bucket).copied().unwrap_or_default();
-            let score: f64 = bias
-                + example
-                    .buckets
-                    .iter()
-                    .map(|(at, count)| value(*at) * count)
-                    .sum::<f64>();
-            let wanted = is_red(example);
-            let (target, balance) = if wanted { (1.0, for_it) } else { (0.0, against) };
-            let error = (super::logistic(score) - target) * balance;
-            for (at, count) in &example.buckets {
-                if let (Some(weight), Some(seen)) = (weights.get_mut(*at), seen.get_mut(*at)) {
-                    let slope = error * count + DECAY * *weight;
-                    *seen += slope * slope;
-                    *weight -= RATE * slope / seen.sqrt();
+// === impl Learner ===
+
+impl Learner {
+    /// Logistic regression by gradient descent with a rate of its own for each weight (`AdaGrad`), on the beginning of each
+    /// row that counts when the model judges. Both answers weigh the same, however many rows there are of each.
+    fn fit(examples: &[&Example], question: Question) -> Self {
+        let count = |wanted: bool| {
+            let answered = examples.iter().filter(|one| question.holds_for(one.label) == wanted);
+            answered.count().max(1)
+        };
+        #[expect(clippy::cast_precision_loss, reason = "a count of rows is small")]
+        let balance = |wanted: bool| examples.len() as f64 / (2 * count(wanted)) as f64;
+        let (against, for_it) = (balance(false), balance(true));
+        let mut learner = Self {
+            weights: vec![0.0; BUCKETS],
+            slopes: vec![1e-8; BUCKETS],
+            bias: 0.0,
+            bias_slopes: 1e-8,
+        };
+        let mut order: Vec<usize> = (0..examples.len()).collect();
+        let mut sequence = Sequence(SEED);
+        for epoch in 0..EPOCHS {
+            for last in (1..order.len()).rev() {
+                order.swap(last, sequence.below(last + 1));
+            }
+            for example in order.iter().filter_map(|index| examples.get(*index)) {
+                if let Some((beginning, score)) = example.strongest(&learner, epoch < WHOLE_EPOCHS) {
+                    let wanted = question.holds_for(example.label);
+                    let (target, balance) = if wanted { (1.0, for_it) } else { (0.0, against) };
+                    let error = (super::logistic(score) - target) * balance;
+                    learner.step(example.words.get(beginning).unwrap_or_default(), error);
                 }
             }
-            bias_seen += error * error;
-            bias -= RATE * error / bias_seen.sqrt();
         }
+        learner
     }
-    quantised(bias, &weights)
-}
 
-/// Weights as small numbers with one scale.
-fn quantised(bias: f64, weights: &[f64]) -> Weights {
-    let largest = weights
-        .iter()
-        .fold(0.0_f64, |largest, weight| largest.max(weight.abs()));
-    let scale = if largest > 0.0 {
-        largest / f64::from(i8::MAX)
-    } else {
-        1.0
-    };
-    #[expect(clippy::cast_possible_truncation, reason = "no quotient is larger than 127")]
-    let small = |weight: &f64| (weight / scale).round() as i8;
-    Weights {
-        bias,
-        scale,
-        buckets: weights.iter().map(small).collect(),
+    fn weight(&self, bucket: usize) -> f64 {
+        self.weights.get(bucket).copied().unwrap_or_default()
+    }
+
+    /// Moves the weights of some words against the error.
+    fn step(&mut self, words: &[(Vec<usize>, bool)], error: f64) {
+        let features = || words.iter().flat_map(|(buckets, _)| buckets.iter().copied());
+        let norm = norm(features().count());
+        let mut counts = BTreeMap::new();
+        features().for_each(|at| *counts.entry(at).or_insert(0.0) += 1.0 / norm);
+        for (at, count) in counts {
+            if let (Some(weight), Some(slopes)) = (self.weights.get_mut(at), self.slopes.get_mut(at)) {
+                let slope = error * count + DECAY * *weight;
+                *slopes += slope * slope;
+                *weight -= RATE * slope / slopes.sqrt();
+            }
+        }
+        self.bias_slopes += error * error;
+        self.bias -= RATE * error / self.bias_slopes.sqrt();
+    }
+
+    /// Its weights as small numbers with one scale.
+    fn quantised(self) -> (Head, Vec<i8>) {
+        let largest = self.weights.iter().map(|weight| weight.abs()).fold(0.0, f64::max);
+        let scale = if largest > 0.0 {
+            largest / f64::from(i8::MAX)
+        } else {
+            1.0
+        };
+        #[expect(clippy::cast_possible_truncation, reason = "no quotient is larger than 127")]
+        let small = |weight: &f64| (weight / scale).round() as i8;
+        let numbers = self.weights.iter().map(small).collect();
+        (Head { bias: self.bias, scale }, numbers)
     }
 }

@@ -17,6 +17,53 @@ pub(super) const MIN_RUN: usize = 18;
 /// Longest word that a split looks for.
 const MAX_WORD: usize = 18;
 
+/// Lines that end in the middle of a sentence to one line, also where a word is broken in two.
+pub(super) fn unbroken(text: &str, vocabulary: &Vocabulary) -> Respelled {
+    const SPACES: [char; 2] = [' ', '\t'];
+    let mut output = Mapped::with_capacity(text.len());
+    let mut last = 0;
+    for (at, _) in text.match_indices('\n') {
+        let before = text.get(last..at).unwrap_or_default().trim_end_matches(SPACES);
+        let after = text.get(at + 1..).unwrap_or_default().trim_start_matches(SPACES);
+        let ends = before.ends_with(|end: char| end.is_alphanumeric() || end == ',' || end == '\'');
+        if !ends || !goes_on(after) {
+            continue;
+        }
+        output.copy(text, last, last + before.len());
+        last = text.len() - after.len();
+        let touching = last == at + 1 && text.as_bytes().get(at.wrapping_sub(1)) != Some(&b' ');
+        if !(touching && is_broken_word(&output.text, after, vocabulary)) {
+            output.push(' ', at);
+        }
+    }
+    if last == 0 {
+        return None;
+    }
+    output.copy(text, last, text.len());
+    Some(output.named("unbroken"))
+}
+
+/// A line that begins with a word or a number, but not with the number of a list: `2. …`.
+fn goes_on(line: &str) -> bool {
+    let rest = line.trim_start_matches(|first: char| first.is_ascii_digit());
+    line.starts_with(char::is_alphanumeric) && (rest.len() == line.len() || !rest.starts_with(['.', ')', ':']))
+}
+
+/// Whether the letters at the end of one text and at the start of the other are a word only together.
+fn is_broken_word(before: &str, after: &str, vocabulary: &Vocabulary) -> bool {
+    let letters = |letter: char| letter.is_ascii_alphabetic();
+    let start = before.trim_end_matches(letters).len();
+    let left = before.get(start..).unwrap_or_default();
+    let right = after
+        .get(..after.len() - after.trim_start_matches(letters).len())
+        .unwrap_or_default();
+    if left.is_empty() || right.is_empty() || left.len() + right.len() > MAX_RUN {
+        return false;
+    }
+    let knows = |word: &str| vocabulary.knows(word);
+    !(knows(left) && knows(right)) && knows(&format!("{left}{right}"))
+}
+
 /// `r e v e a l  t h e` and `r.e.v.e.a.l` to words. A wider gap parts words.
 pub(super) fn joined(text: &str, _: &Vocabulary) -> Respelled {
     let mut output = Mapped::with_capacity(text.len());
@@ -306,9 +353,7 @@ fn rot13(character: char) -> char {
 
 /// Letters with leet digits or signs among them, and at least one letter.
 fn is_mixed(word: &str) -> bool {
-    word.len() > 2
-        && word.bytes().any(|byte| byte.is_ascii_lowercase())
-        && word.bytes().any(|byte| !byte.is_ascii_lowercase())
+    word.bytes().any(|byte| byte.is_ascii_lowercase()) && word.bytes().any(|byte| !byte.is_ascii_lowercase())
 }
 
 fn is_digits(word: &str) -> bool {

@@ -24,6 +24,8 @@ pub(crate) struct Word {
 pub(super) struct Survey {
     /// Escapes, or runs long enough for base64.
     pub(super) encoded: bool,
+    /// More than one line.
+    pub(super) lines: bool,
     /// Single characters one after the other.
     pub(super) spaced: bool,
     /// Letters mixed with digits or signs.
@@ -111,6 +113,7 @@ pub(super) fn survey(text: &str, vocabulary: &Vocabulary) -> (Vec<Word>, Survey)
         });
     }
     reader.gap(END);
+    reader.found.lines = text.contains('\n');
     (words, reader.found)
 }
 

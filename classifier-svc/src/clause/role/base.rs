@@ -18,6 +18,9 @@ impl Reader<'_> {
             };
             return Some((reach, false));
         }
+        if self.sentence.word(self.index) == "do" && self.sentence.function(self.index + 1) == Function::Negation {
+            return None;
+        }
         let Some(before) = self.before(self.index) else {
             return self.leads().then_some((Reach::Instruct, false));
         };
@@ -66,8 +69,13 @@ impl Reader<'_> {
             let Some(earlier) = self.before(governor) else { break };
             governor = earlier;
         }
-        let negated = self.sentence.function(governor) == Function::Negation;
+        let unneeded = self.sentence.word(governor) == "need"
+            && self
+                .before(governor)
+                .is_some_and(|before| self.sentence.word(before) == "no");
+        let negated = unneeded || self.sentence.function(governor) == Function::Negation;
         let reach = match self.sentence.function(governor) {
+            Function::Filler if self.is_told_of(governor) => Reach::Content,
             Function::Duty
                 if self
                     .before(governor)
@@ -90,6 +98,15 @@ impl Reader<'_> {
             _ => self.purpose(),
         };
         Some((reach, negated))
+    }
+
+    /// `he is going to sell it`: what somebody else does.
+    fn is_told_of(&self, going: usize) -> bool {
+        let copula = self.before(going).filter(|_| self.sentence.word(going) == "going");
+        copula
+            .filter(|copula| self.sentence.function(*copula) == Function::Copula)
+            .and_then(|copula| self.before(copula))
+            .is_some_and(|who| matches!(self.sentence.word(who), "he" | "she" | "they" | "it"))
     }
 
     /// `I need to know …` asks for it; what `I want to send …` means, others decide.
