@@ -11,13 +11,11 @@ use crate::{
 const BLOCK: &str = "learned.block";
 const HOLD: &str = "learned.hold";
 
-/// The view in which the model is surest that `risk` is too low, as a match; none if it has nothing to raise.
+/// What the model raises in the last view, in which most is undone, as a match. What is left to undo in the views before it
+/// reads like nothing.
 pub(super) fn raise(model: &Model, risk: Risk, readings: &[Reading<'_>]) -> Option<RuleMatch> {
-    let raises = readings.iter().filter_map(|reading| {
-        let raise = model.raise(risk, &reading.view.text, &reading.tokens, &reading.clauses)?;
-        Some((raise, reading))
-    });
-    let (raise, reading) = raises.max_by(|a, b| a.0.probability.total_cmp(&b.0.probability))?;
+    let reading = readings.last()?;
+    let raise = model.raise(risk, &reading.view.text, &reading.tokens, &reading.clauses)?;
     Some(explain(model, &raise, reading))
 }
 
