@@ -140,15 +140,16 @@ impl Views {
         found
     }
 
-    /// Undoes spellings that a person still reads: broken lines, spaced-out letters, leet, rot13, words run together.
+    /// Undoes spellings that a person still reads: spaced-out letters, leet, rot13, words run together, broken lines.
     /// Each works on what the one before it found, so each new view is surveyed again.
     fn respell(&mut self, mut found: Survey, vocabulary: &Vocabulary) {
         let transforms: [(Holds, Transform); 5] = [
-            (|found| found.lines, respell::unbroken),
             (|found| found.spaced, respell::joined),
             (|found| found.leet, respell::leet),
             (|found| found.rotated, respell::rotated),
             (|found| found.long, respell::split),
+            // Last: what the others undo, they undo line by line.
+            (|found| found.lines, respell::unbroken),
         ];
         for (holds, transform) in transforms {
             let Some(last) = self.views.last().filter(|_| holds(found)) else {
