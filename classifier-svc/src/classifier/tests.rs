@@ -283,6 +283,19 @@ fn is_plain(text: &str) -> bool {
             .all(|letter| letter.is_alphabetic() || " ,.'?!-".contains(letter))
 }
 
+/// What a request is about, each step more dangerous than the one before.
+const LADDERS: [&[&str]; 4] = [
+    &["summarise", "send", "leak"],
+    &["the", "all the"],
+    &["meeting notes", "customer records", "passwords"],
+    &["for me", "to my colleague Dana", "to dana@rival.example"],
+];
+
+fn request(steps: [usize; 4]) -> String {
+    let words = LADDERS.iter().zip(steps).filter_map(|(ladder, step)| ladder.get(step));
+    words.copied().collect::<Vec<_>>().join(" ")
+}
+
 fn any_case() -> impl Strategy<Value = Case> {
     proptest::sample::select(cases())
 }
@@ -430,5 +443,16 @@ proptest! {
         let lines: Vec<String> = words.chunks(step).map(|line| line.join(" ")).collect();
         let text = lines.join("\n");
         prop_assert!(risk(&text) >= risk(&case.text), "{} as {text}", case.text);
+    }
+
+    #[test]
+    fn a_more_dangerous_fact_never_lowers(
+        steps in (0_usize..3, 0_usize..2, 0_usize..3, 0_usize..3), which in 0_usize..4,
+    ) {
+        let below: [usize; 4] = steps.into();
+        let mut above = below;
+        above[which] = (above[which] + 1).min(LADDERS[which].len() - 1);
+        let (below, above) = (request(below), request(above));
+        prop_assert!(risk(&above) >= risk(&below), "{above}, {below}");
     }
 }
