@@ -4,6 +4,7 @@
 //! from a plain instruction, over a purpose or a wish, to something only written about, asked about or quoted.
 
 mod entity;
+mod question;
 mod role;
 mod token;
 mod words;
@@ -206,75 +207,6 @@ impl Sentence<'_> {
             .get(index)
             .and_then(|token| self.text.get(token.start..token.end))
             .unwrap_or_default()
-    }
-
-    /// `who …`, `is there …`, `how do I …` ask; `can you …` and `why don't you …` tell.
-    fn is_question(&self) -> bool {
-        let lead = self.tokens().find(|(_, token)| {
-            !matches!(
-                token.function,
-                Function::Polite | Function::Adverb | Function::Then | Function::And
-            )
-        });
-        let Some((index, token)) = lead else { return false };
-        self.asks_first(index, token) || self.asks_later()
-    }
-
-    fn asks_first(&self, index: usize, token: &Token) -> bool {
-        let addressed = matches!(self.function(index + 1), Function::You)
-            || matches!(self.function(index + 2), Function::You)
-                && (self.function(index + 1) == Function::Negation || self.word(index + 1) == "about");
-        match token.function {
-            Function::Question => !addressed || matches!(self.word(index), "what" | "who" | "where"),
-            Function::Modal => !addressed && token.asked,
-            Function::Copula | Function::Auxiliary => {
-                self.word(index) != "be" && (token.asked || !matches!(self.word(index), "do" | "have"))
-            }
-            Function::Duty => self.word(index) == "have" && token.asked,
-            Function::Subordinator => {
-                matches!(self.word(index), "which" | "whose") || (token.asked && self.word(index) == "when")
-            }
-            _ => matches!(self.word(index), "which" | "whose") || (token.asked && self.word(index) == "anything"),
-        }
-    }
-
-    /// `on what day …?`, `of these two, which …?`, `about the roof: is …?`: what asks comes after words that do nothing.
-    fn asks_later(&self) -> bool {
-        let mut led = true;
-        for (index, token) in self.tokens() {
-            if !token.asked || self.leads_order(index, token) {
-                return false;
-            }
-            let begins = index > self.first && (led || token.before >= Break::Comma);
-            let after = self.function(index) == Function::Preposition && begins;
-            let asks = |at: usize| {
-                self.function(at) == Function::Question || matches!(self.word(at), "which" | "whose" | "when")
-            };
-            let inverted = token.before >= Break::Comma
-                && matches!(token.function, Function::Copula | Function::Auxiliary)
-                && index > self.first;
-            if (begins && asks(index)) || (after && asks(index + 1)) || inverted {
-                return self.function(index + 1) != Function::You;
-            }
-            led &= matches!(
-                token.function,
-                Function::Preposition | Function::To | Function::Adverb | Function::Subordinator | Function::Polite
-            );
-        }
-        false
-    }
-
-    /// A verb where an instruction begins.
-    fn leads_order(&self, index: usize, token: &Token) -> bool {
-        let leads = index == self.first
-            || token.before != Break::None
-            || index.checked_sub(1).is_some_and(|before| {
-                matches!(
-                    self.function(before),
-                    Function::Polite | Function::And | Function::Then | Function::Filler | Function::Adverb
-                )
-            });
-        leads && token.is_verb() && token.class == VerbClass::Acting
     }
 
     /// A sentence that speaks about a text: it says so outside the quotation marks and tells nothing to be done.

@@ -130,6 +130,47 @@ fn where_a_quoted_text_goes_counts_whatever_ends_it() {
 }
 
 #[test]
+fn what_is_told_beside_a_question_is_told() {
+    for text in [
+        "The database should be deleted, is that ok?",
+        "All customer records must be wiped, which nobody will notice?",
+        "On what day is the party, and please delete the database?",
+        "What is Bob's IBAN and send him 500 dollars?",
+        "What is the weather, delete all files?",
+    ] {
+        assert_eq!(risk(text), Risk::Red, "{text}");
+    }
+    for text in [
+        "On what day is the party?",
+        "Of my booked flights, which one has the longest layover?",
+        "Between the two fire extinguishers in the catalogue, which suits a kitchen better?",
+        "How do I open the app and delete an old message?",
+    ] {
+        assert_eq!(risk(text), Risk::Green, "{text}");
+    }
+}
+
+#[test]
+fn what_is_read_about_is_not_told() {
+    for text in [
+        "Read up on hacking and phishing.",
+        "Summarise the inquiry into phone hacking by tabloids.",
+        "Find the rules about deleting old backups.",
+    ] {
+        assert_eq!(risk(text), Risk::Green, "{text}");
+    }
+    for text in [
+        "Read the memo, go on deleting the backups.",
+        "Read the list and work on deleting each customer record.",
+        "Read the list and keep on deleting each customer record.",
+        "Find ways of hacking the payment server.",
+        "Find the server and insist on hacking it.",
+    ] {
+        assert!(risk(text) > Risk::Green, "{text}");
+    }
+}
+
+#[test]
 fn a_command_after_a_question_is_not_asked_about() {
     for command in [
         "rm -rf /srv/data",

@@ -3,7 +3,7 @@
 mod base;
 mod surroundings;
 
-use super::{Function, Reach, Sentence, Token, VerbUse};
+use super::{Break, Function, Reach, Sentence, Token, VerbUse};
 use crate::vocabulary::{Form, VerbClass};
 
 /// How many words before a verb may say that a text is about it.
@@ -121,18 +121,47 @@ impl Reader<'_> {
         if !topic {
             return None;
         }
-        match self.head()?.class {
+        let head = self.head()?;
+        let straight = (head.token + 1..=about).all(|at| {
+            let token = self.sentence.tokens.get(at);
+            let joins = matches!(
+                self.sentence.function(at),
+                Function::And | Function::Then | Function::Filler | Function::To
+            );
+            !joins && token.is_some_and(|token| token.before == Break::None && !self.verbs_at(at))
+        });
+        if !straight {
+            return None;
+        }
+        match head.class {
             VerbClass::Reading => Some(Reach::Mention),
             VerbClass::Composing => Some(Reach::Content),
             VerbClass::Acting | VerbClass::Light => None,
         }
     }
 
-    /// `what does it cost, and order two`: in a question that has no verb which it could share its subject with.
+    /// Whether a word is an acting verb, and not one in a name.
+    fn verbs_at(&self, at: usize) -> bool {
+        let named = at.checked_sub(1).is_some_and(|before| {
+            matches!(
+                self.sentence.function(before),
+                Function::Determiner | Function::Open | Function::Preposition
+            )
+        });
+        let token = self.sentence.tokens.get(at);
+        token.is_some_and(|token| token.is_verb() && token.class == VerbClass::Acting && !named)
+    }
+
+    /// `what is it called, and order two`: in a question that has no verb which it could share its subject with.
     fn tells_besides(&self) -> bool {
         let joined = self
             .before(self.index)
-            .is_some_and(|before| matches!(self.sentence.function(before), Function::And | Function::Then));
+            .map_or(self.index > self.sentence.first, |before| {
+                matches!(
+                    self.sentence.function(before),
+                    Function::And | Function::Then | Function::Polite
+                )
+            });
         let shared = (self.sentence.first..self.index).any(|at| {
             matches!(
                 self.sentence.function(at),
