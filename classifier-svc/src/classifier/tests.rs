@@ -464,8 +464,11 @@ proptest! {
     }
 
     #[test]
-    fn leet_never_lowers_a_ruled_risk(case in any_case()) {
-        prop_assume!(is_plain(&case.text) && is_ruled(&CLASSIFIER.classify_text(&case.text)));
+    fn leet_never_lowers_what_lexicons_find(case in any_case()) {
+        // A word is read as leet only if it then is one that the lexicons know.
+        let alone = CLASSIFIER.classify_text(&case.text);
+        prop_assume!(is_plain(&case.text) && is_ruled(&alone));
+        prop_assume!(!alone.rules.iter().any(|rule| rule.starts_with("learned.")));
         let text: String = case.text.chars().map(leet).collect();
         prop_assert!(risk(&text) >= risk(&case.text), "{} as {text}", case.text);
     }

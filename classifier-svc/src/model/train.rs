@@ -15,13 +15,15 @@ use super::{
 use crate::{classifier::Classifier, clause::Break, rule::Risk};
 
 /// How often every row is visited.
-const EPOCHS: usize = 12;
+const EPOCHS: u32 = 12;
 const RATE: f64 = 0.5;
 /// How much weights that nothing speaks for shrink with each visit of their feature.
 const DECAY: f64 = 2e-5;
 const SEED: u64 = 0x5eed;
 /// In the first visits the weights say too little to choose a beginning by.
-const WHOLE_EPOCHS: usize = 3;
+const WHOLE_EPOCHS: u32 = 3;
+/// The weights are the mean of those after each of this many last visits, so that the order of the rows matters less.
+const MEAN_EPOCHS: u32 = 8;
 /// A case counts as much as this many rows from templates: people wrote it as it is.
 const CASE_VISITS: usize = 4;
 
@@ -194,6 +196,12 @@ impl Sequence {
         mixed ^ (mixed >> 31)
     }
 
+    fn shuffle(&mut self, order: &mut [usize]) {
+        for last in (1..order.len()).rev() {
+            order.swap(last, self.below(last + 1));
+        }
+    }
+
     /// A number below `bound`, which is small.
     fn below(&mut self, bound: usize) -> usize {
         let number = self.next() % bound.max(1) as u64;
@@ -204,6 +212,15 @@ impl Sequence {
 // === impl Learner ===
 
 impl Learner {
+    fn new() -> Self {
+        Self {
+            weights: vec![0.0; BUCKETS],
+            slopes: vec![1e-8; BUCKETS],
+            bias: 0.0,
+            bias_slopes: 1e-8,
+        }
+    }
+
     /// Logistic regression by gradient descent with a rate of its own for each weight (`AdaGrad`), on the beginning of each
     /// row that counts when the model judges. Both answers weigh the same, however many rows there are of each.
     fn fit(examples: &[&Example], question: Question) -> Self {
@@ -214,28 +231,37 @@ impl Learner {
         #[expect(clippy::cast_precision_loss, reason = "a count of rows is small")]
         let balance = |wanted: bool| examples.len() as f64 / (2 * count(wanted)) as f64;
         let (against, for_it) = (balance(false), balance(true));
-        let mut learner = Self {
-            weights: vec![0.0; BUCKETS],
-            slopes: vec![1e-8; BUCKETS],
-            bias: 0.0,
-            bias_slopes: 1e-8,
-        };
+        let (mut learner, mut mean) = (Self::new(), Self::new());
         let mut order: Vec<usize> = (0..examples.len()).collect();
         let mut sequence = Sequence(SEED);
         for epoch in 0..EPOCHS {
-            for last in (1..order.len()).rev() {
-                order.swap(last, sequence.below(last + 1));
-            }
+            sequence.shuffle(&mut order);
             for example in order.iter().filter_map(|index| examples.get(*index)) {
-                if let Some((beginning, score)) = example.strongest(&learner, epoch < WHOLE_EPOCHS) {
-                    let wanted = question.holds_for(example.label);
-                    let (target, balance) = if wanted { (1.0, for_it) } else { (0.0, against) };
-                    let error = (super::logistic(score) - target) * balance;
-                    learner.step(example.words.get(beginning).unwrap_or_default(), error);
-                }
+                let wanted = question.holds_for(example.label);
+                let balance = if wanted { for_it } else { against };
+                learner.visit(example, wanted, balance, epoch < WHOLE_EPOCHS);
+            }
+            if epoch + MEAN_EPOCHS >= EPOCHS {
+                mean.add_share_of(&learner);
             }
         }
-        learner
+        mean
+    }
+
+    fn visit(&mut self, example: &Example, wanted: bool, balance: f64, whole: bool) {
+        if let Some((beginning, score)) = example.strongest(self, whole) {
+            let target = if wanted { 1.0 } else { 0.0 };
+            let error = (super::logistic(score) - target) * balance;
+            self.step(example.words.get(beginning).unwrap_or_default(), error);
+        }
+    }
+
+    /// Adds one of the [`MEAN_EPOCHS`] shares of a mean.
+    fn add_share_of(&mut self, other: &Self) {
+        let share = 1.0 / f64::from(MEAN_EPOCHS);
+        let weights = self.weights.iter_mut().zip(&other.weights);
+        weights.for_each(|(mean, weight)| *mean += weight * share);
+        self.bias += other.bias * share;
     }
 
     fn weight(&self, bucket: usize) -> f64 {
