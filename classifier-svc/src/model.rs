@@ -13,6 +13,8 @@ pub mod train;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 
@@ -45,6 +47,9 @@ pub struct ModelSpec {
     pub hold_effect_at: f64,
     /// What to ask for instead of what is blocked.
     pub alternative: String,
+    /// What to ask for instead of what is blocked and would be held as one of these categories otherwise.
+    #[serde(default)]
+    pub alternatives: BTreeMap<String, String>,
 }
 
 /// A model at work.
@@ -113,10 +118,16 @@ impl ModelSpec {
         if !thresholds.into_iter().all(probability) {
             return Some("has a probability that is not between 0.5 and 1");
         }
-        self.alternative
-            .trim()
-            .is_empty()
+        let mut alternatives = self.alternatives.values().chain([&self.alternative]);
+        alternatives
+            .any(|alternative| alternative.trim().is_empty())
             .then_some("can block and offers no alternative")
+    }
+
+    /// What to ask for instead of something of these categories, the gravest first.
+    pub fn alternative<'c>(&self, mut categories: impl Iterator<Item = &'c str>) -> &str {
+        let known = categories.find_map(|category| self.alternatives.get(category));
+        known.unwrap_or(&self.alternative)
     }
 }
 

@@ -55,7 +55,7 @@ impl Classifier {
         let excepted = matches.iter().any(|found| found.exception.is_some());
         if let Some(raised) = model
             .filter(|_| !excepted)
-            .and_then(|model| learned::raise(model, risk, readings))
+            .and_then(|model| learned::raise(model, risk, readings, &matches))
         {
             risk = raised.risk;
             matches.push(raised);

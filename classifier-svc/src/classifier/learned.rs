@@ -13,13 +13,15 @@ const HOLD: &str = "learned.hold";
 
 /// What the model raises in the last view, in which most is undone, as a match. What is left to undo in the views before it
 /// reads like nothing.
-pub(super) fn raise(model: &Model, risk: Risk, readings: &[Reading<'_>]) -> Option<RuleMatch> {
+pub(super) fn raise(model: &Model, risk: Risk, readings: &[Reading<'_>], matches: &[RuleMatch]) -> Option<RuleMatch> {
     let reading = readings.last()?;
     let raise = model.raise(risk, &reading.view.text, &reading.tokens, &reading.clauses)?;
-    Some(explain(model, &raise, reading))
+    let held = matches.iter().filter(|found| found.risk == risk);
+    let alternative = model.spec.alternative(held.map(|found| found.category.as_str()));
+    Some(explain(&raise, reading, alternative))
 }
 
-fn explain(model: &Model, raise: &Raise, reading: &Reading<'_>) -> RuleMatch {
+fn explain(raise: &Raise, reading: &Reading<'_>, alternative: &str) -> RuleMatch {
     let tokens = || raise.tokens.iter().filter_map(|index| reading.tokens.get(*index));
     let words: Vec<String> = tokens()
         .filter_map(|token| reading.view.text.get(token.start..token.end))
@@ -36,7 +38,7 @@ fn explain(model: &Model, raise: &Raise, reading: &Reading<'_>) -> RuleMatch {
         category: "learned layer".to_owned(),
         risk: raise.risk,
         reason: format!("it reads like {alike}, above all by {}", words.join(", ")),
-        alternative: blocks.then(|| model.spec.alternative.clone()),
+        alternative: blocks.then(|| alternative.to_owned()),
         exception: None,
         view: reading.view.name,
         spans: tokens().map(|token| reading.span(token.start, token.end)).collect(),

@@ -19,6 +19,7 @@ fn spec() -> ModelSpec {
         hold_danger_at: 0.99,
         hold_effect_at: 0.99,
         alternative: "Ask for a plan.".to_owned(),
+        alternatives: BTreeMap::new(),
     }
 }
 
@@ -109,6 +110,11 @@ fn a_model_offers_an_alternative_and_has_sane_thresholds() {
         ..spec()
     };
     assert!(refused(without, EMPTY).contains("no alternative"));
+    let blank = ModelSpec {
+        alternatives: BTreeMap::from([("funds movement".to_owned(), String::new())]),
+        ..spec()
+    };
+    assert!(refused(blank, EMPTY).contains("no alternative"));
     for probability in [0.2, 1.5, f64::NAN] {
         let spec = ModelSpec {
             hold_effect_at: probability,
@@ -116,6 +122,30 @@ fn a_model_offers_an_alternative_and_has_sane_thresholds() {
         };
         assert!(refused(spec, EMPTY).contains("between 0.5 and 1"));
     }
+}
+
+#[test]
+fn what_to_ask_for_instead_follows_from_the_category() {
+    let spec = ModelSpec {
+        alternatives: BTreeMap::from([("external communication".to_owned(), "Ask for a draft.".to_owned())]),
+        ..spec()
+    };
+    let of = |categories: &[&'static str]| spec.alternative(categories.iter().copied()).to_owned();
+    assert_eq!(of(&["not understood", "external communication"]), "Ask for a draft.");
+    assert_eq!(of(&["not understood"]), "Ask for a plan.");
+}
+
+#[test]
+fn an_alternative_for_a_category_that_no_rule_has_is_refused() {
+    let policy = "name: t\nversion: '1'\nmodel:\n  { file: x.model, block_danger_at: 0.9, hold_danger_at: 0.9, \
+                  hold_effect_at: 0.9, alternative: Ask., alternatives: { knitting: Ask. } }\n";
+    let error = Policy::parse(&[("t.yaml", policy), ("x.model", "")])
+        .map(|_| ())
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("for category `knitting`, which no rule has"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -205,7 +205,7 @@ impl Source {
             }
         }
         let model = self.model.as_ref().and_then(|spec| {
-            let compiled = compile_model(&spec.value, &self.models);
+            let compiled = compile_model(&spec.value, &self.models, &rules);
             compiled
                 .map_err(|problem| refusals.push(PolicyError::at(spec.place.clone(), problem)))
                 .ok()
@@ -308,7 +308,13 @@ impl<T> Placed<T> {
     }
 }
 
-fn compile_model(spec: &ModelSpec, files: &BTreeMap<String, String>) -> Result<Model, String> {
+fn compile_model(spec: &ModelSpec, files: &BTreeMap<String, String>, rules: &Rules) -> Result<Model, String> {
+    let is_known = |category: &str| rules.iter().any(|rule| rule.category == category);
+    if let Some(category) = spec.alternatives.keys().find(|category| !is_known(category)) {
+        return Err(format!(
+            "offers an alternative for category `{category}`, which no rule has"
+        ));
+    }
     let text = files
         .get(&spec.file)
         .ok_or_else(|| format!("names the model file `{}`, which is not there", spec.file))?;
