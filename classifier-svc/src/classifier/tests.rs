@@ -93,6 +93,25 @@ fn cases_of_the_first_looks_stay_solved() {
     }
 }
 
+/// Nothing is learnt from these rows, neither by the rules nor by the model: they say how the policy does elsewhere.
+#[test]
+fn rows_held_back_meet_the_targets() {
+    let mut matrix = Matrix::default();
+    for line in include_str!("../../held-back/look-y.jsonl").lines() {
+        let case: Case = serde_json::from_str(line).unwrap();
+        matrix.add(case.label, risk(&case.text));
+    }
+    for (error, target) in matrix.error_rates().iter().zip([0.01, 0.15, 0.05, 0.15]) {
+        assert!(
+            share(error) <= target,
+            "{}: {} of {}",
+            error.name,
+            error.count,
+            error.total
+        );
+    }
+}
+
 #[test]
 fn disguised_and_quoted_attacks_are_not_let_through() {
     let files = [
