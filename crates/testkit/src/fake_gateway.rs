@@ -83,6 +83,7 @@ struct Shared {
     executions: watch::Sender<usize>,
     disconnects: watch::Sender<usize>,
     released: watch::Sender<usize>,
+    answers: watch::Sender<usize>,
     success: String,
 }
 
@@ -133,6 +134,7 @@ impl FakeGateway {
             executions: watch::Sender::new(0),
             disconnects: watch::Sender::new(0),
             released: watch::Sender::new(0),
+            answers: watch::Sender::new(0),
             success: complete_answer(&[Self::ANSWER]),
         });
         let server = AbortOnDropHandle::new(tokio::spawn(serve(listener, Arc::clone(&shared))));
@@ -199,6 +201,11 @@ impl FakeGateway {
     /// Waits until so many executions have been asked for.
     pub async fn wait_for_requests(&self, count: usize) {
         at_least(&self.shared.executions, count).await;
+    }
+
+    /// Waits until so many answers that were held back have been sent.
+    pub async fn wait_for_released_answers(&self, count: usize) {
+        at_least(&self.shared.answers, count).await;
     }
 
     /// Waits until so many clients have gone while they were being answered.
@@ -361,6 +368,7 @@ async fn hang(
         }
     }
     stream.write_all(rest.as_bytes()).await?;
+    shared.answers.send_modify(|count| *count += 1);
     Ok(After::Keep)
 }
 

@@ -143,6 +143,7 @@ mod processes {
         fleet.process(PartName::Executor).signal("STOP");
         let answered = scenario.reaches(&answered, State::OutcomeUnknown).await;
         gateway.gateway.release();
+        gateway.gateway.wait_for_released_answers(1).await;
         fleet.process(PartName::Executor).signal("CONT");
         scenario.reaches(&answered, State::Succeeded).await;
 
