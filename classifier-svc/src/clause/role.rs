@@ -66,7 +66,7 @@ impl Reader<'_> {
     fn gerund(&self) -> Option<(Reach, bool)> {
         let before = self.before(self.index);
         let function = before.map_or(Function::Open, |before| self.sentence.function(before));
-        if matches!(function, Function::Determiner) || self.is_adjective(function) {
+        if matches!(function, Function::Determiner) || self.is_adjective() {
             return None;
         }
         if let Some(reach) = self.as_topic() {
@@ -85,16 +85,13 @@ impl Reader<'_> {
     }
 
     /// `it was confusing`, `the most damaging points`, `my average spending`.
-    fn is_adjective(&self, before: Function) -> bool {
-        let compared = self
-            .before(self.index)
-            .is_some_and(|before| matches!(self.sentence.word(before), "most" | "more" | "less" | "least"));
-        let named = self
-            .before(self.index)
-            .is_some_and(|before| self.is_inside_noun(before));
-        compared
-            || (matches!(before, Function::Copula | Function::Pronoun) && !self.has_object())
-            || (named && !self.has_marked_object())
+    fn is_adjective(&self) -> bool {
+        let Some(before) = self.before(self.index) else {
+            return false;
+        };
+        matches!(self.sentence.word(before), "most" | "more" | "less" | "least")
+            || (matches!(self.sentence.function(before), Function::Copula | Function::Pronoun) && !self.has_object())
+            || (self.is_inside_noun(before) && !self.has_marked_object())
     }
 
     /// `read about hacking`, `the inquiry into phone tapping`: what a text is about.
