@@ -5,12 +5,14 @@
 
 mod decode;
 mod fold;
+mod identifier;
 mod respell;
 mod survey;
 
 use crate::vocabulary::Vocabulary;
 
 pub(crate) use fold::is_invisible;
+pub(crate) use identifier::is_uuid;
 use survey::{Survey, Word, survey};
 
 /// Longest text that is looked at; anything longer is held.

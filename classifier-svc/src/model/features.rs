@@ -1,6 +1,9 @@
 //! Features: words, pairs of words, and pieces of words, each hashed into a bucket.
 
-use crate::clause::{Break, Clause, Frame, Token};
+use crate::{
+    clause::{Break, Clause, Frame, Token},
+    normalise,
+};
 
 /// How many buckets there are; a feature that shares its bucket with another shares its weight.
 pub const BUCKETS: usize = 1 << 16;
@@ -25,11 +28,14 @@ pub struct Word<'t> {
     hash: u64,
 }
 
-/// The words of a text, without the sentences that speak about a text: `the slide shows 'delete all files' as a trap`.
+/// The words of a text, without identifiers and without the sentences that speak about a text:
+/// `the slide shows 'delete all files' as a trap`.
 pub fn words<'t>(text: &'t str, tokens: &[Token], clauses: &[Clause]) -> Vec<Word<'t>> {
     let word = |index: usize| {
         let token = tokens.get(index)?;
-        let word = text.get(token.start..token.end)?;
+        let word = text
+            .get(token.start..token.end)
+            .filter(|word| !normalise::is_uuid(word))?;
         Some(Word {
             token: index,
             before: token.before,

@@ -3,6 +3,7 @@
 //! Each transform has a guard and gives nothing for ordinary text. Each answers with the name of its view,
 //! the text, and for each byte of it the offset in the text it was given.
 
+use super::identifier;
 use crate::vocabulary::Vocabulary;
 
 /// What a transform gives.
@@ -364,13 +365,16 @@ fn is_separator(byte: u8) -> bool {
     matches!(byte, b' ' | b'.' | b'-' | b'_' | b'*' | b'/' | b'|')
 }
 
-/// Runs of letters, digits and the signs that leet uses for letters.
+/// Runs of letters, digits and the signs that leet uses for letters, except in identifiers.
 fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'@' | b'$' | b'_');
     let bytes = text.as_bytes();
     let mut at = 0;
     std::iter::from_fn(move || {
-        let start = at + bytes.get(at..)?.iter().position(part)?;
+        let mut start = at + bytes.get(at..)?.iter().position(part)?;
+        while let Some(end) = identifier::uuid(bytes, start) {
+            start = end + bytes.get(end..)?.iter().position(part)?;
+        }
         let length = bytes.get(start..)?.iter().take_while(|byte| part(byte)).count();
         at = start + length;
         Some((start, text.get(start..at)?))

@@ -4,7 +4,7 @@
 
 use std::num::NonZeroU32;
 
-use super::{decode, respell};
+use super::{decode, identifier, respell};
 use crate::vocabulary::{self, Vocabulary};
 
 /// One word of a text.
@@ -91,6 +91,16 @@ pub(super) fn survey(text: &str, vocabulary: &Vocabulary) -> (Vec<Word>, Survey)
         if class & WORD == 0 {
             reader.gap(class);
             at += 1;
+            continue;
+        }
+        if let Some(end) = identifier::uuid(bytes, at) {
+            reader.singles = 0;
+            words.push(Word {
+                start: offset(at),
+                end: offset(end),
+                number: None,
+            });
+            at = end;
             continue;
         }
         let (start, mut hash, mut kinds, mut balance) = (at, 0, 0, 0_i32);

@@ -1,6 +1,7 @@
 //! What never lowers a risk: more text, other spellings, graver facts.
 
 use proptest::prelude::*;
+use uuid::Uuid;
 
 use super::{CLASSIFIER, Case, cases, is_ruled, risk};
 
@@ -175,6 +176,13 @@ proptest! {
         let lines: Vec<String> = words.chunks(step).map(|line| line.join(" ")).collect();
         let text = lines.join("\n");
         prop_assert!(risk(&text) >= risk(&case.text), "{} as {text}", case.text);
+    }
+
+    #[test]
+    fn which_identifier_is_named_changes_nothing(case in any_case(), one in any::<u128>(), other in any::<u128>()) {
+        let names = |id| format!("{} (ticket {})", case.text, Uuid::from_u128(id));
+        let (one, other) = (names(one), names(other));
+        prop_assert_eq!(risk(&one), risk(&other), "{} and {}", one, other);
     }
 
     #[test]

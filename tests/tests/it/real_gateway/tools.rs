@@ -10,6 +10,16 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{Deployment, follow, fresh_text, http, instruct, said};
+use crate::requests::fresh_id;
+
+/// An empty folder under a name that no verdict depends on, unlike the letters of a usual one's.
+fn fresh_folder() -> TempDir {
+    tempfile::Builder::new()
+        .prefix(&fresh_id())
+        .rand_bytes(0)
+        .tempdir()
+        .unwrap()
+}
 
 fn call_tool(agent: &str, tool: &str) -> StreamRunRequest {
     let call = ToolCall {
@@ -71,7 +81,7 @@ async fn a_tool_is_called_where_the_gateway_has_it() {
 
 #[tokio::test]
 async fn an_agent_has_no_tools_even_if_its_model_insists() {
-    let (deployment, folder) = (Deployment::start().await, TempDir::new().unwrap());
+    let (deployment, folder) = (Deployment::start().await, fresh_folder());
     let (written, notes) = (folder.path().join("written"), folder.path().join("notes"));
     fs::write(&notes, "what is in the notes").unwrap();
     for (tool, arguments) in [
@@ -93,7 +103,7 @@ async fn an_agent_has_no_tools_even_if_its_model_insists() {
 
 #[tokio::test]
 async fn a_command_is_blocked_and_would_not_run_either() {
-    let (deployment, folder) = (Deployment::start().await, TempDir::new().unwrap());
+    let (deployment, folder) = (Deployment::start().await, fresh_folder());
     let made = folder.path().join("made");
     let (text, marker) = fresh_text(&format!(r#"[[tool:exec:{{"command":"touch {}"}}]]"#, made.display()));
     let followed = follow(&deployment.alice(), instruct("main", "", &text)).await;
