@@ -43,6 +43,10 @@ pub(super) fn ensure(data: &DataDir) -> Result<(), CliError> {
     Ok(())
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "keys are never predictable, not in tests either"
+)]
 fn ensure_key(path: &std::path::Path) -> Result<SigningKey, CliError> {
     let unusable = |error: warrant::KeyError| CliError::new(format!("can't use key `{}`: {error}", path.display()));
     if path.exists() {

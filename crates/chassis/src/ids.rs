@@ -15,7 +15,7 @@ pub trait Ids: Send + Sync + Debug {
     fn random_bytes(&self) -> [u8; 16];
 }
 
-/// The operating system's randomness.
+/// A cryptographic generator for each thread, seeded by the operating system.
 #[derive(Debug, Default)]
 pub struct SystemIds;
 
@@ -33,18 +33,7 @@ impl Ids for SystemIds {
 
     #[expect(clippy::disallowed_methods, reason = "the one place that draws randomness")]
     fn random_bytes(&self) -> [u8; 16] {
-        // Version 4 fixes six bits; hashing two of them together leaves no fixed ones.
-        let mut material = [0_u8; 32];
-        material[..16].copy_from_slice(Uuid::new_v4().as_bytes());
-        material[16..].copy_from_slice(Uuid::new_v4().as_bytes());
-        let digest: [u8; 32] = sha2::Digest::finalize(sha2::Digest::chain_update(
-            <sha2::Sha256 as sha2::Digest>::new(),
-            material,
-        ))
-        .into();
-        let mut bytes = [0_u8; 16];
-        bytes.copy_from_slice(&digest[..16]);
-        bytes
+        rand::random()
     }
 }
 

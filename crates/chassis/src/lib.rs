@@ -15,6 +15,7 @@ pub mod clock;
 pub mod config;
 pub mod context;
 pub mod convert;
+mod corked;
 pub mod fault;
 pub mod filter;
 pub mod ids;

@@ -9,11 +9,13 @@ use std::{
     time::Duration,
 };
 
-use http::header::AUTHORIZATION;
+use http::{Uri, header::AUTHORIZATION};
+use hyper_util::{client::legacy::connect::HttpConnector, rt::TokioIo};
+use tokio::net::TcpStream;
 use tonic::{body::Body, service::Routes, transport::Channel};
-use tower::Service;
+use tower::{Service, ServiceExt as _};
 
-use crate::{BoxError, auth::Credential, part::PartName};
+use crate::{BoxError, auth::Credential, corked::Corked, part::PartName};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
@@ -25,6 +27,8 @@ pub struct Link {
     credential: Option<Arc<Credential>>,
     transport: Transport,
 }
+
+type Connection = TokioIo<Corked<TcpStream>>;
 
 #[derive(Clone)]
 enum Transport {
@@ -39,10 +43,9 @@ impl Link {
     pub fn connect(target: PartName, url: &str, credential: Option<Arc<Credential>>) -> Result<Self, BoxError> {
         let channel = tonic::transport::Endpoint::from_shared(url.to_owned())?
             .connect_timeout(CONNECT_TIMEOUT)
-            .tcp_nodelay(true)
             .http2_keep_alive_interval(KEEP_ALIVE)
             .keep_alive_while_idle(true)
-            .connect_lazy();
+            .connect_with_connector_lazy(connector());
         Ok(Self {
             target,
             credential,
@@ -126,4 +129,13 @@ impl Service<http::Request<Body>> for Link {
             }
         }
     }
+}
+
+/// Connects over TCP; a URL of another scheme than `http` is refused.
+fn connector() -> impl Service<Uri, Response = Connection, Error = BoxError, Future: Send> + Send {
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    connector
+        .map_response(|connected: TokioIo<TcpStream>| TokioIo::new(Corked::new(connected.into_inner())))
+        .map_err(Into::into)
 }

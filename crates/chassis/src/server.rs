@@ -6,14 +6,14 @@ use tokio::{
     net::TcpListener,
     sync::{Mutex, watch},
 };
+use tokio_stream::StreamExt as _;
 use tokio_util::sync::CancellationToken;
 use tonic::{
     service::Routes,
     transport::{Server, server::TcpIncoming},
 };
 
-use crate::node::Node;
-use crate::part::PartName;
+use crate::{corked::Corked, node::Node, part::PartName};
 
 mod builder;
 mod health;
@@ -95,6 +95,7 @@ impl Part {
         let config = self.node.config().clone();
         let closing = CancellationToken::new();
         let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+        let incoming = incoming.map(|connection| connection.map(Corked::new));
         let server = Server::builder()
             .max_concurrent_streams(Some(config.max_streams))
             .http2_max_header_list_size(MAX_HEADER_BYTES)
