@@ -16,15 +16,11 @@ pub(super) fn fold(raw: &str) -> View {
         return View::identity("folded", String::from_utf8(folded).unwrap_or_default());
     }
     let mut view = Builder::with_capacity(raw.len());
-    let mut rest = raw;
     let table = &*TABLE;
-    while !rest.is_empty() {
-        let at = raw.len() - rest.len();
-        let plain = view.push_ascii(at, rest);
-        rest = rest.get(plain..).unwrap_or_default();
-        if let Some(character) = rest.chars().next() {
-            view.push(at + plain, character, table);
-            rest = rest.get(character.len_utf8()..).unwrap_or_default();
+    for (at, character) in raw.char_indices() {
+        match u8::try_from(character) {
+            Ok(byte) if byte.is_ascii() => view.spell(at, &[fold_ascii(byte)]),
+            _ => view.push(at, character, table),
         }
     }
     view.finish(raw.len())
@@ -37,9 +33,14 @@ struct Builder {
 
 /// What characters fold to. Those that are common, or common in disguises, are looked up; the others are worked out.
 struct Table {
-    /// Where in `spellings` a character's spelling lies.
-    places: Vec<(u32, u8)>,
-    spellings: String,
+    spellings: Vec<Option<Short>>,
+}
+
+/// A spelling of a few bytes, kept in place so that looking it up touches one cache line.
+#[derive(Clone, Copy)]
+struct Short {
+    bytes: [u8; 6],
+    length: u8,
 }
 
 /// The blocks of the table: scripts and symbols up to kana, full-width forms, and mathematical letters.
@@ -57,29 +58,19 @@ impl Builder {
         }
     }
 
-    /// Takes over the ASCII at the start of a text and says how much there is.
     #[inline]
-    fn push_ascii(&mut self, at: usize, text: &str) -> usize {
-        let mut next = offset(at);
-        for byte in text.bytes().take_while(u8::is_ascii) {
-            self.text.push(fold_ascii(byte));
-            self.map.push(next);
-            next = next.saturating_add(1);
+    fn push(&mut self, at: usize, character: char, table: &Table) {
+        match table.get(character) {
+            Some(known) => self.spell(at, known.as_bytes()),
+            None => self.spell(at, spelling(character).as_bytes()),
         }
-        (next - offset(at)) as usize
     }
 
     #[inline]
-    fn push(&mut self, at: usize, character: char, table: &Table) {
-        let made;
-        let text = if let Some(known) = table.get(character) {
-            known
-        } else {
-            made = spelling(character);
-            made.as_str()
-        };
-        for byte in text.bytes() {
-            self.text.push(byte);
+    fn spell(&mut self, at: usize, spelling: &[u8]) {
+        // Byte by byte: nearly all spellings have one.
+        for byte in spelling {
+            self.text.push(*byte);
             self.map.push(offset(at));
         }
     }
@@ -94,34 +85,41 @@ impl Builder {
 
 impl Table {
     fn new() -> Self {
-        let mut table = Self {
-            places: Vec::new(),
-            spellings: String::new(),
-        };
-        for code in BLOCKS.iter().flat_map(|(first, end)| *first..*end) {
-            let spelling = char::from_u32(code).map(spelling).unwrap_or_default();
-            let place = u32::try_from(table.spellings.len()).unwrap_or(u32::MAX);
-            table
-                .places
-                .push((place, u8::try_from(spelling.len()).unwrap_or(u8::MAX)));
-            table.spellings.push_str(&spelling);
+        let codes = BLOCKS.iter().flat_map(|(first, end)| *first..*end);
+        let spellings = codes.map(|code| Short::new(&spelling(char::from_u32(code)?)));
+        Self {
+            spellings: spellings.collect(),
         }
-        table
     }
 
+    /// `None` for a character outside the blocks, and for the few whose spelling is long.
     #[inline]
-    fn get(&self, character: char) -> Option<&str> {
+    fn get(&self, character: char) -> Option<&Short> {
         let code = u32::from(character);
         let mut before = 0;
         for (first, end) in BLOCKS {
             if (first..end).contains(&code) {
-                let (start, length) = *self.places.get((before + code - first) as usize)?;
-                let start = start as usize;
-                return self.spellings.get(start..start + usize::from(length));
+                return self.spellings.get((before + code - first) as usize)?.as_ref();
             }
             before += end - first;
         }
         None
+    }
+}
+
+// === impl Short ===
+
+impl Short {
+    fn new(spelling: &str) -> Option<Self> {
+        let mut bytes = [0; 6];
+        bytes.get_mut(..spelling.len())?.copy_from_slice(spelling.as_bytes());
+        let length = u8::try_from(spelling.len()).ok()?;
+        Some(Self { bytes, length })
+    }
+
+    #[inline]
+    fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.length)).unwrap_or_default()
     }
 }
 

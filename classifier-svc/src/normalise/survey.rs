@@ -93,16 +93,6 @@ pub(super) fn survey(text: &str, vocabulary: &Vocabulary) -> (Vec<Word>, Survey)
             at += 1;
             continue;
         }
-        if let Some(end) = identifier::uuid(bytes, at) {
-            reader.singles = 0;
-            words.push(Word {
-                start: offset(at),
-                end: offset(end),
-                number: None,
-            });
-            at = end;
-            continue;
-        }
         let (start, mut hash, mut kinds, mut balance) = (at, 0, 0, 0_i32);
         while let Some(byte) = bytes.get(at) {
             let class = class_of(*byte);
@@ -123,8 +113,27 @@ pub(super) fn survey(text: &str, vocabulary: &Vocabulary) -> (Vec<Word>, Survey)
         });
     }
     reader.gap(END);
+    if reader.found.encoded {
+        // An identifier is long enough for base64.
+        join_identifiers(bytes, &mut words);
+    }
     reader.found.lines = text.contains('\n');
     (words, reader.found)
+}
+
+/// Makes one word of those that are an identifier together.
+fn join_identifiers(bytes: &[u8], words: &mut Vec<Word>) {
+    let mut joined_to = 0;
+    words.retain_mut(|word| {
+        if word.start < joined_to {
+            return false;
+        }
+        if let Some(end) = identifier::uuid(bytes, word.start as usize) {
+            joined_to = offset(end);
+            (word.end, word.number) = (joined_to, None);
+        }
+        true
+    });
 }
 
 #[derive(Default)]
