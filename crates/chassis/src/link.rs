@@ -40,7 +40,14 @@ enum Transport {
 
 impl Link {
     /// A link over HTTP/2 to `url`. Connects when first used, and again when the connection was lost.
+    ///
+    /// A URL of another scheme than `http` is refused: parts speak no TLS, and whoever writes `https` wants no plain text.
     pub fn connect(target: PartName, url: &str, credential: Option<Arc<Credential>>) -> Result<Self, BoxError> {
+        if !url.starts_with("http://") {
+            return Err(
+                format!("{target}: not an http:// URL; for TLS, put a proxy or a mesh between the parts").into(),
+            );
+        }
         let channel = tonic::transport::Endpoint::from_shared(url.to_owned())?
             .connect_timeout(CONNECT_TIMEOUT)
             .http2_keep_alive_interval(KEEP_ALIVE)
@@ -131,11 +138,25 @@ impl Service<http::Request<Body>> for Link {
     }
 }
 
-/// Connects over TCP; a URL of another scheme than `http` is refused.
 fn connector() -> impl Service<Uri, Response = Connection, Error = BoxError, Future: Send> + Send {
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);
     connector
         .map_response(|connected: TokioIo<TcpStream>| TokioIo::new(Corked::new(connected.into_inner())))
         .map_err(Into::into)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_http_is_spoken() {
+        let connect = |url| Link::connect(PartName::Trace, url, None);
+        connect("http://127.0.0.1:7104").unwrap();
+        for url in ["https://127.0.0.1:7104", "127.0.0.1:7104", "unix:/run/trace"] {
+            let error = connect(url).unwrap_err().to_string();
+            assert!(error.contains("trace-svc: not an http:// URL"), "{url}: {error}");
+        }
+    }
 }
