@@ -1,7 +1,6 @@
 //! Questions: which sentences ask, and so tell nothing to be done.
 
 use super::{Break, Function, Sentence, Token};
-use crate::vocabulary::VerbClass;
 
 // === impl Sentence ===
 
@@ -69,6 +68,6 @@ impl Sentence<'_> {
             && index
                 .checked_sub(1)
                 .is_some_and(|before| self.function(before) == Function::Determiner);
-        token.is_verb() && token.class == VerbClass::Acting && !named
+        !named && token.is_acting()
     }
 }

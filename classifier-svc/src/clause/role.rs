@@ -146,7 +146,7 @@ impl Reader<'_> {
             )
         });
         let token = self.sentence.tokens.get(at);
-        token.is_some_and(|token| token.is_verb() && token.class == VerbClass::Acting && !named)
+        !named && token.is_some_and(Token::is_acting)
     }
 
     /// `what is it called, and order two`: in a question that has no verb which it could share its subject with.

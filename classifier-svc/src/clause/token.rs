@@ -89,6 +89,11 @@ impl Token {
     pub fn is_verb(&self) -> bool {
         !self.fixed && !self.verbs.is_empty()
     }
+
+    /// Whether it may be an acting verb.
+    pub fn is_acting(&self) -> bool {
+        self.is_verb() && self.class == VerbClass::Acting
+    }
 }
 
 /// Words with the breaks and quotation marks around them. An apostrophe between letters belongs to a word.

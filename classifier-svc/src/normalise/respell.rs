@@ -85,18 +85,24 @@ pub(super) fn joined(text: &str, _: &Vocabulary) -> Respelled {
 /// `r3v341` to `reveal`, word by word, wherever that gives a word that is known.
 pub(super) fn leet(text: &str, vocabulary: &Vocabulary) -> Respelled {
     let long = |word: &str| word.len() > 3 && is_mixed(word);
-    let found = words(text)
-        .filter(|(_, word)| long(word) && unleet(word, vocabulary).is_some())
-        .take(2)
-        .count();
-    if found == 0 {
+    // A text that is spelled so in several places is spelled so in its short words too.
+    let (mut mixed, mut known, mut throughout) = (0, 0, false);
+    for (_, word) in words(text).filter(|(_, word)| long(word)) {
+        mixed += 1;
+        known += usize::from(unleet(word, vocabulary).is_some());
+        throughout = known >= 2 || (known == 1 && mixed >= 3);
+        if throughout {
+            break;
+        }
+    }
+    if known == 0 {
         return None;
     }
     let mut output = Mapped::with_capacity(text.len());
     let mut last = 0;
     for (start, word) in words(text) {
         let numbered = word.len() < 4 && text.get(start + word.len()..).is_some_and(|rest| rest.starts_with('-'));
-        let candidate = long(word) || (found == 2 && !numbered && (is_mixed(word) || is_digits(word)));
+        let candidate = long(word) || (throughout && !numbered && (is_mixed(word) || is_digits(word)));
         if let Some(plain) = candidate.then(|| unleet(word, vocabulary)).flatten() {
             output.copy(text, last, start);
             for (index, letter) in plain.char_indices() {
