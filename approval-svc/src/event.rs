@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use chassis::{PartName, convert, semconv, time};
 use prost::Message as _;
 use proto::trace::v1::{Actor as EventActor, Content as EventContent, NewEvent};
@@ -24,8 +25,8 @@ const JSON: &str = "application/json";
 const MAX_ATTRIBUTE_BYTES: usize = 4 * 1024;
 
 /// The bytes of the event that records `fact` of `approval`, as it is after the step.
-pub fn encode(approval: &Approval, fact: &Fact, now: Moment, id: Uuid) -> Vec<u8> {
-    event(approval, fact, now, id).encode_to_vec()
+pub fn encode(approval: &Approval, fact: &Fact, now: Moment, id: Uuid) -> Bytes {
+    event(approval, fact, now, id).encode_to_vec().into()
 }
 
 fn event(approval: &Approval, fact: &Fact, now: Moment, id: Uuid) -> NewEvent {

@@ -26,9 +26,8 @@ pub mod watch;
 use std::sync::Arc;
 
 use chassis::{BoxError, Link, Node, Part, secret};
-use proto::{
-    approval::v1::{approval_service_server::ApprovalServiceServer, warrant_service_server::WarrantServiceServer},
-    trace::v1::trace_service_client::TraceServiceClient,
+use proto::approval::v1::{
+    approval_service_server::ApprovalServiceServer, warrant_service_server::WarrantServiceServer,
 };
 use secrecy::ExposeSecret as _;
 use warrant::SigningKey;
@@ -59,7 +58,7 @@ pub async fn build(config: &Config, node: &Node, trace: Link) -> Result<Part, Bo
         shutdown: node.shutdown(),
     });
 
-    let relay = Relay::new(store.clone(), TraceServiceClient::new(trace));
+    let relay = Relay::new(store.clone(), trace);
     let (open, swept) = (store.clone(), store.clone());
     let mut part = Part::builder(node)
         .grpc(ApprovalServiceServer::new(ApprovalApi::new(shared.clone())))

@@ -6,11 +6,12 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use chassis::{CallContext, Link, fault::reason_of, semconv};
+use bytes::Bytes;
+use chassis::{CallContext, Link, events, fault::reason_of, semconv};
 use prost::Message as _;
 use proto::{
     common::v1::ErrorReason,
-    trace::v1::{BatchCreateEventsRequest, NewEvent, Receipt as LogReceipt, trace_service_client::TraceServiceClient},
+    trace::v1::{Actor, Receipt as LogReceipt},
 };
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
@@ -30,8 +31,8 @@ const POLICY: &str = "policy";
 
 /// Where events are recorded: all or none, in order, and durably once it answers.
 pub trait TraceLog: Send + Sync + 'static {
-    /// Records events; the same event again gives the same receipt.
-    fn append(&self, events: Vec<NewEvent>) -> impl Future<Output = Result<Vec<LogReceipt>, Status>> + Send;
+    /// Records encoded events; the same event again gives the same receipt.
+    fn append(&self, events: Vec<Bytes>) -> impl Future<Output = Result<Vec<LogReceipt>, Status>> + Send;
 }
 
 /// Sends outbox rows to a log.
@@ -52,13 +53,20 @@ enum Sent {
     Stopped,
 }
 
-impl TraceLog for TraceServiceClient<Link> {
-    async fn append(&self, events: Vec<NewEvent>) -> Result<Vec<LogReceipt>, Status> {
+/// What the relay reads of an event that it sends: some of the fields of `NewEvent`.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Head {
+    #[prost(string, tag = "3")]
+    kind: String,
+    #[prost(message, optional, tag = "5")]
+    actor: Option<Actor>,
+}
+
+impl TraceLog for Link {
+    async fn append(&self, events: Vec<Bytes>) -> Result<Vec<LogReceipt>, Status> {
         let context = CallContext::background().with_timeout(TIMEOUT);
-        let request = context.outbound(BatchCreateEventsRequest { events });
-        let answer = tokio::time::timeout(TIMEOUT, self.clone().batch_create_events(request)).await;
-        let response = answer.map_err(|_| Status::deadline_exceeded("trace-svc did not answer"))??;
-        Ok(response.into_inner().receipts)
+        let answer = tokio::time::timeout(TIMEOUT, events::record(self, &context, events)).await;
+        answer.unwrap_or_else(|_| Err(Status::deadline_exceeded("trace-svc did not answer")))
     }
 }
 
@@ -120,25 +128,26 @@ impl<S: ApprovalStore, L: TraceLog> Relay<S, L> {
         if rows.is_empty() {
             return Sent::Recorded;
         }
+        let heads: Vec<Head> = match rows.iter().map(|row| Head::decode(&*row.event)).collect() {
+            Ok(heads) => heads,
+            Err(error) => return Sent::Refused(Status::data_loss(error.to_string())),
+        };
+        let granted = heads.iter().any(Head::is_grant_by_people);
         let mut pause = FIRST_PAUSE;
         loop {
-            let events = match decode(&rows) {
-                Ok(events) => events,
-                Err(error) => return Sent::Refused(Status::data_loss(error.to_string())),
-            };
             // A grant by people is ready for dispatch once it is recorded, and so is whatever had to wait.
-            let wakes = pause > FIRST_PAUSE || events.iter().any(is_grant_by_people);
+            let wakes = granted || pause > FIRST_PAUSE;
+            let events = rows.iter().map(|row| row.event.clone()).collect();
             let answer = shutdown.run_until_cancelled(self.log.append(events)).await;
             let status = match answer {
                 None => return Sent::Stopped,
-                Some(Ok(answer)) if answer.len() == rows.len() => {
+                Some(Ok(_)) => {
                     self.record(&rows);
                     if wakes {
                         self.store.wake_dispatch();
                     }
                     return Sent::Recorded;
                 }
-                Some(Ok(_)) => Status::internal("trace-svc sent another number of receipts"),
                 Some(Err(status)) if is_final(&status) => return Sent::Refused(status),
                 Some(Err(status)) => status,
             };
@@ -170,13 +179,12 @@ impl<S: ApprovalStore, L: TraceLog> Relay<S, L> {
     }
 }
 
-/// The events of these rows: encoding them again gives the rows' bytes.
-fn decode(rows: &[&OutboxRow]) -> Result<Vec<NewEvent>, prost::DecodeError> {
-    rows.iter().map(|row| NewEvent::decode(&*row.event)).collect()
-}
+// === impl Head ===
 
-fn is_grant_by_people(event: &NewEvent) -> bool {
-    event.r#type == semconv::event::APPROVAL_GRANTED && event.actor.as_ref().is_some_and(|actor| actor.r#type != POLICY)
+impl Head {
+    fn is_grant_by_people(&self) -> bool {
+        self.kind == semconv::event::APPROVAL_GRANTED && self.actor.as_ref().is_some_and(|actor| actor.r#type != POLICY)
+    }
 }
 
 /// Whether sending the same again is pointless.

@@ -25,6 +25,7 @@ pub mod sqlite;
 
 use std::{future::Future, sync::Arc};
 
+use bytes::Bytes;
 use tokio::sync::{broadcast, watch};
 use warrant::{ApprovalId, Risk, RunId};
 
@@ -202,7 +203,7 @@ pub struct OutboxRow {
     /// The run.
     pub run: RunId,
     /// The event: the exact bytes that are sent, each time.
-    pub event: Vec<u8>,
+    pub event: Bytes,
 }
 
 /// Why a store could not do its work.

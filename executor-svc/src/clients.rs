@@ -2,6 +2,7 @@
 
 use std::{fmt::Debug, future::Future, time::Duration};
 
+use bytes::Bytes;
 use chassis::{CallContext, Link};
 use futures_util::{FutureExt as _, future::BoxFuture};
 use proto::{
@@ -10,10 +11,14 @@ use proto::{
         warrant_service_client::WarrantServiceClient,
     },
     common::v1::ErrorReason,
-    trace::v1::{CreateEventRequest, NewEvent, Receipt, trace_service_client::TraceServiceClient},
+    trace::v1::Receipt,
 };
 use tokio::time::{Instant, sleep, timeout};
-use tonic::{Response, Status};
+use tonic::Status;
+
+mod log;
+
+pub(crate) use self::log::TraceClient;
 
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -35,17 +40,13 @@ pub(crate) trait Claims: Send + Sync + Debug {
 
 /// Records events durably.
 pub(crate) trait TraceLog: Send + Sync + Debug {
-    /// Records an event; safe to repeat with the same event. Returns after it is on disk.
-    fn record(&self, context: &CallContext, event: NewEvent) -> BoxFuture<'_, Result<Receipt, Status>>;
+    /// Records an encoded `NewEvent`; safe to repeat with the same bytes. Returns after it is on disk.
+    fn record(&self, event: Bytes) -> BoxFuture<'_, Result<Receipt, Status>>;
 }
 
 /// approval-svc.
 #[derive(Debug)]
 pub(crate) struct ApprovalClient(pub(crate) Link);
-
-/// trace-svc.
-#[derive(Debug)]
-pub(crate) struct TraceClient(pub(crate) Link);
 
 /// Calls until it works, is refused for good, or patience ends; then gives the last error.
 pub(crate) async fn persist<T, F, Fut>(patience: Duration, mut call: F) -> Result<T, Status>
@@ -86,11 +87,9 @@ pub(crate) fn is_final(status: &Status) -> bool {
     )
 }
 
-async fn bounded<T>(call: impl Future<Output = Result<Response<T>, Status>>) -> Result<T, Status> {
-    match timeout(CALL_TIMEOUT, call).await {
-        Ok(answer) => answer.map(Response::into_inner),
-        Err(_) => Err(Status::deadline_exceeded("no answer in time")),
-    }
+async fn bounded<T>(call: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
+    let answer = timeout(CALL_TIMEOUT, call).await;
+    answer.unwrap_or_else(|_| Err(Status::deadline_exceeded("no answer in time")))
 }
 
 // === impl ApprovalClient ===
@@ -105,7 +104,7 @@ impl Claims for ApprovalClient {
     fn claim(&self, context: &CallContext, request: ClaimWarrantRequest) -> BoxFuture<'_, Result<Claim, Status>> {
         let request = context.clone().with_timeout(CALL_TIMEOUT).outbound(request);
         async move {
-            let answer = bounded(self.client().claim_warrant(request)).await?;
+            let answer = bounded(self.client().claim_warrant(request)).await?.into_inner();
             answer
                 .claim
                 .ok_or_else(|| Status::internal("the answer holds no claim"))
@@ -116,7 +115,7 @@ impl Claims for ApprovalClient {
     fn renew(&self, context: &CallContext, request: RenewClaimRequest) -> BoxFuture<'_, Result<Claim, Status>> {
         let request = context.clone().with_timeout(CALL_TIMEOUT).outbound(request);
         async move {
-            let answer = bounded(self.client().renew_claim(request)).await?;
+            let answer = bounded(self.client().renew_claim(request)).await?.into_inner();
             answer
                 .claim
                 .ok_or_else(|| Status::internal("the answer holds no claim"))
@@ -131,28 +130,10 @@ impl Claims for ApprovalClient {
     ) -> BoxFuture<'_, Result<Approval, Status>> {
         let request = context.clone().with_timeout(CALL_TIMEOUT).outbound(request);
         async move {
-            let answer = bounded(self.client().complete_warrant(request)).await?;
+            let answer = bounded(self.client().complete_warrant(request)).await?.into_inner();
             answer
                 .approval
                 .ok_or_else(|| Status::internal("the answer holds no approval"))
-        }
-        .boxed()
-    }
-}
-
-// === impl TraceClient ===
-
-impl TraceLog for TraceClient {
-    fn record(&self, context: &CallContext, event: NewEvent) -> BoxFuture<'_, Result<Receipt, Status>> {
-        let request = context
-            .clone()
-            .with_timeout(CALL_TIMEOUT)
-            .outbound(CreateEventRequest { event: Some(event) });
-        async move {
-            let answer = bounded(TraceServiceClient::new(self.0.clone()).create_event(request)).await?;
-            answer
-                .receipt
-                .ok_or_else(|| Status::internal("the answer holds no receipt"))
         }
         .boxed()
     }

@@ -19,6 +19,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use bytes::Bytes;
 use chassis::{
     CallContext, Node, PartName,
     clock::Clock,
@@ -26,6 +27,7 @@ use chassis::{
     ids::Ids,
     time,
 };
+use prost::Message as _;
 use proto::{
     approval::v1::{Approval, Claim, ClaimWarrantRequest, CompleteWarrantRequest},
     execution::v1::{Accepted, Finished},
@@ -251,8 +253,9 @@ impl Claimed<'_> {
             ..
         } = self.executor;
         let event = self.recorder().started(ids.uuid(), clock.now(), request_sha256);
+        let event = Bytes::from(event.encode_to_vec());
         tokio::select! {
-            recorded = persist(limits.start_patience, || log.record(self.context, event.clone())) => {
+            recorded = persist(limits.start_patience, || log.record(event.clone())) => {
                 recorded.map(|receipt| receipt.index).map_err(|status| relay(PartName::Trace, status))
             }
             standing = self.lease.disturbed() => {
@@ -322,7 +325,8 @@ impl Claimed<'_> {
             ..
         } = self.executor;
         let event = self.recorder().ended(ids.uuid(), clock.now(), ended, caller);
-        match persist(limits.record_patience, || log.record(self.context, event.clone())).await {
+        let event = Bytes::from(event.encode_to_vec());
+        match persist(limits.record_patience, || log.record(event.clone())).await {
             Ok(receipt) => Some(receipt.index),
             Err(status) => {
                 let message = status.message();

@@ -57,7 +57,7 @@ pub fn build(config: &Config, node: &Node, approval: Link, trace: Link) -> Resul
         record_patience: config.end_record_timeout,
         grace: config.node.grace_period.saturating_sub(PARTING_TIME),
     };
-    let (claims, log) = (Arc::new(ApprovalClient(approval)), Arc::new(TraceClient(trace)));
+    let (claims, log) = (Arc::new(ApprovalClient(approval)), Arc::new(TraceClient::new(trace)));
     let executor = Arc::new(Executor::new(node, gateway, claims, log, limits));
     let gatekeeper = Gatekeeper::open(config, &clock)?.knowing(&node.signatures());
     let (serving, watched) = (health.subscribe(), Arc::clone(&health));

@@ -7,6 +7,7 @@ use std::{
 };
 
 use chassis::{SystemIds, fault::status};
+use proto::trace::v1::NewEvent;
 use tempfile::TempDir;
 use warrant::Risk;
 
@@ -27,7 +28,11 @@ struct FakeLog {
 }
 
 impl TraceLog for Arc<FakeLog> {
-    async fn append(&self, events: Vec<NewEvent>) -> Result<Vec<LogReceipt>, Status> {
+    async fn append(&self, events: Vec<Bytes>) -> Result<Vec<LogReceipt>, Status> {
+        let events: Vec<NewEvent> = events
+            .into_iter()
+            .map(|event| NewEvent::decode(event).unwrap())
+            .collect();
         self.calls.fetch_add(1, Ordering::SeqCst);
         if let Some(status) = self.answers.lock().unwrap().pop_front() {
             return Err(status);
@@ -230,4 +235,22 @@ async fn what_was_sent_before_a_crash_is_sent_again_and_recorded_once() {
     assert_eq!(setting.types().len(), 4);
     assert!(setting.log.calls.load(Ordering::SeqCst) >= 2);
     setting.shutdown.cancel();
+}
+
+#[test]
+fn the_head_of_an_event_says_who_granted() {
+    let event = |kind: &str, actor: &str| NewEvent {
+        r#type: kind.to_owned(),
+        actor: Some(Actor {
+            r#type: actor.to_owned(),
+            id: "someone".to_owned(),
+        }),
+        attributes: [("countersign.tenant".to_owned(), "acme".to_owned())].into(),
+        ..NewEvent::default()
+    };
+    let by_people = |event: &NewEvent| Head::decode(&*event.encode_to_vec()).unwrap().is_grant_by_people();
+    assert!(by_people(&event("approval.granted", "person")));
+    assert!(by_people(&event("approval.granted", "service")));
+    assert!(!by_people(&event("approval.granted", "policy")));
+    assert!(!by_people(&event("approval.voted", "person")));
 }

@@ -6,8 +6,9 @@
 //! same layers either way.
 //!
 //! - who is calling: [`auth`]; whose signatures hold: [`pinned`]; what travels along: [`context`]; how parts call each other: [`link`]
+//! - what is recorded: [`events`], in the names of [`semconv`]
 //! - errors: [`fault`], [`violations`]; lists: [`page`], [`filter`]
-//! - time and randomness: [`clock`], [`ids`]; names in records: [`semconv`]
+//! - time and randomness: [`clock`], [`ids`]
 
 pub mod agents;
 pub mod auth;
@@ -16,6 +17,7 @@ pub mod config;
 pub mod context;
 pub mod convert;
 mod corked;
+pub mod events;
 pub mod fault;
 pub mod filter;
 pub mod ids;

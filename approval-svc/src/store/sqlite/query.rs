@@ -123,7 +123,7 @@ pub(super) fn outbox_after(
         outbox.push(OutboxRow {
             position: unsigned(position)?,
             run: row::run(run)?,
-            event,
+            event: event.into(),
         });
         if bytes > max_bytes {
             break;

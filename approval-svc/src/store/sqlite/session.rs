@@ -291,7 +291,7 @@ impl Session<'_> {
             let event = event::encode(&step.after, fact, self.now, self.ids.uuid());
             let position = self.last_row().saturating_add(1);
             self.prepare("INSERT INTO outbox (position, run, event) VALUES (?1, ?2, ?3)")?
-                .execute(params![signed(position), run.as_bytes(), event])?;
+                .execute(params![signed(position), run.as_bytes(), &*event])?;
             if fact.kind == FactKind::Granted {
                 granted_at = Some(position);
             }

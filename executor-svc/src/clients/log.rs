@@ -1,0 +1,257 @@
+//! trace-svc: what executions that run side by side have to record travels together.
+//!
+//! One request is under way at a time, and the next one fills meanwhile: a single execution waits for nobody, and many of
+//! them need far fewer requests than they have events.
+
+use std::future::Future;
+
+use bytes::Bytes;
+use chassis::{CallContext, Link, events};
+use futures_util::{FutureExt as _, future::BoxFuture};
+use proto::trace::v1::Receipt;
+use tokio::sync::{mpsc, oneshot};
+use tonic::Status;
+
+use super::{CALL_TIMEOUT, TraceLog, bounded, is_final};
+
+/// How many events go into one request; trace-svc takes this many.
+const MAX_EVENTS: usize = 256;
+/// How many bytes of events, unless one alone has more; trace-svc takes more than this.
+const MAX_BYTES: usize = 1024 * 1024;
+
+/// trace-svc.
+#[derive(Debug)]
+pub(crate) struct TraceClient(mpsc::UnboundedSender<Waiting>);
+
+/// An event, and who waits for its receipt.
+#[derive(Debug)]
+struct Waiting {
+    event: Bytes,
+    caller: oneshot::Sender<Result<Receipt, Status>>,
+}
+
+// === impl TraceClient ===
+
+impl TraceClient {
+    /// Records at the other end of `link`, in a task that ends with this client.
+    pub(crate) fn new(link: Link) -> Self {
+        Self::sending(move |events| {
+            let link = link.clone();
+            async move {
+                let context = CallContext::background().with_timeout(CALL_TIMEOUT);
+                bounded(events::record(&link, &context, events)).await
+            }
+        })
+    }
+
+    /// Records with `request`: all of its events or none, and a receipt for each.
+    fn sending<F, Fut>(request: F) -> Self
+    where
+        F: Fn(Vec<Bytes>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Vec<Receipt>, Status>> + Send,
+    {
+        let (sender, mut waiting) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            let mut events = Vec::new();
+            while waiting.recv_many(&mut events, MAX_EVENTS).await > 0 {
+                // Whoever has given up must not find the event in the log.
+                events.retain(|waiting: &Waiting| !waiting.caller.is_closed());
+                while !events.is_empty() {
+                    let later = events.split_off(fitting(&events));
+                    send(&request, std::mem::replace(&mut events, later)).await;
+                }
+            }
+        });
+        Self(sender)
+    }
+}
+
+impl TraceLog for TraceClient {
+    fn record(&self, event: Bytes) -> BoxFuture<'_, Result<Receipt, Status>> {
+        let (caller, receipt) = oneshot::channel();
+        let given_up = || Status::unavailable("the request was given up");
+        let queued = self.0.send(Waiting { event, caller });
+        async move {
+            queued.map_err(|_| given_up())?;
+            receipt.await.map_err(|_| given_up())?
+        }
+        .boxed()
+    }
+}
+
+/// How many of the first events fit into one request: at least one.
+fn fitting(events: &[Waiting]) -> usize {
+    let mut bytes = 0_usize;
+    let fit = events.iter().take_while(|waiting| {
+        bytes = bytes.saturating_add(waiting.event.len());
+        bytes <= MAX_BYTES
+    });
+    fit.count().max(1)
+}
+
+/// Sends a batch and tells its callers. An event that is refused for good spoils nobody else's.
+async fn send<F, Fut>(request: &F, batch: Vec<Waiting>)
+where
+    F: Fn(Vec<Bytes>) -> Fut,
+    Fut: Future<Output = Result<Vec<Receipt>, Status>>,
+{
+    let alone = batch.len() == 1;
+    match request(batch.iter().map(|waiting| waiting.event.clone()).collect()).await {
+        Ok(receipts) => {
+            for (waiting, receipt) in batch.into_iter().zip(receipts) {
+                waiting.tell(Ok(receipt));
+            }
+        }
+        Err(status) if is_final(&status) && !alone => {
+            for waiting in batch {
+                let answer = request(vec![waiting.event.clone()]).await;
+                waiting.tell(answer.and_then(only));
+            }
+        }
+        Err(status) => batch.into_iter().for_each(|waiting| waiting.tell(Err(status.clone()))),
+    }
+}
+
+fn only(receipts: Vec<Receipt>) -> Result<Receipt, Status> {
+    let receipt = receipts.into_iter().next();
+    receipt.ok_or_else(|| Status::internal("the answer holds no receipt"))
+}
+
+// === impl Waiting ===
+
+impl Waiting {
+    fn tell(self, answer: Result<Receipt, Status>) {
+        // The execution may have given up since.
+        let _gone = self.caller.send(answer);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use chassis::{Code, fault};
+    use futures_util::future::join_all;
+    use proto::common::v1::ErrorReason;
+    use tokio::{sync::Semaphore, task::JoinHandle};
+
+    use super::*;
+
+    const REFUSED: Bytes = Bytes::from_static(b"refused");
+
+    /// A trace-svc that answers one request for each permit and gives every event an index.
+    struct Log {
+        permits: Semaphore,
+        requests: Mutex<Vec<Vec<Bytes>>>,
+    }
+
+    impl Log {
+        fn open(permits: usize) -> (Arc<Self>, Arc<TraceClient>) {
+            let log = Arc::new(Self {
+                permits: Semaphore::new(permits),
+                requests: Mutex::default(),
+            });
+            let asked = Arc::clone(&log);
+            let client = TraceClient::sending(move |events| {
+                let log = Arc::clone(&asked);
+                async move { log.answer(events).await }
+            });
+            (log, Arc::new(client))
+        }
+
+        async fn answer(&self, events: Vec<Bytes>) -> Result<Vec<Receipt>, Status> {
+            self.requests.lock().unwrap().push(events.clone());
+            self.permits.acquire().await.unwrap().forget();
+            if events.contains(&REFUSED) {
+                let reason = ErrorReason::TraceMismatch;
+                return Err(fault::status(
+                    "trace.countersign",
+                    Code::FailedPrecondition,
+                    reason,
+                    "no",
+                ));
+            }
+            let receipt = |event: &Bytes| Receipt {
+                index: event.len() as u64,
+                ..Receipt::default()
+            };
+            Ok(events.iter().map(receipt).collect())
+        }
+
+        /// How many events each request held.
+        fn sizes(&self) -> Vec<usize> {
+            self.requests.lock().unwrap().iter().map(Vec::len).collect()
+        }
+    }
+
+    fn event(length: usize) -> Bytes {
+        vec![b'e'; length].into()
+    }
+
+    /// A record that has got as far as it can.
+    async fn started(client: &Arc<TraceClient>, event: Bytes) -> JoinHandle<Result<Receipt, Status>> {
+        let client = Arc::clone(client);
+        let record = tokio::spawn(async move { client.record(event).await });
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        record
+    }
+
+    #[tokio::test]
+    async fn what_comes_while_a_request_is_under_way_travels_together() {
+        let (log, client) = Log::open(0);
+        let first = started(&client, event(1)).await;
+        let mut others = Vec::new();
+        for length in 2..=5 {
+            others.push(started(&client, event(length)).await);
+        }
+        assert_eq!(log.sizes(), [1]);
+        log.permits.add_permits(2);
+        assert_eq!(first.await.unwrap().unwrap().index, 1);
+        for (other, length) in others.into_iter().zip(2..) {
+            assert_eq!(other.await.unwrap().unwrap().index, length);
+        }
+        assert_eq!(log.sizes(), [1, 4]);
+    }
+
+    #[tokio::test]
+    async fn an_event_that_is_refused_spoils_nobody_else_s() {
+        let (log, client) = Log::open(10);
+        let events = [event(1), REFUSED, event(3)];
+        let answers = join_all(events.map(|event| client.record(event))).await;
+        assert_eq!(log.sizes(), [3, 1, 1, 1]);
+        let good: Vec<bool> = answers.iter().map(Result::is_ok).collect();
+        assert_eq!(good, [true, false, true]);
+    }
+
+    #[tokio::test]
+    async fn large_events_travel_apart() {
+        let (log, client) = Log::open(10);
+        let lengths = [MAX_BYTES + 1, 10, MAX_BYTES - 10, 1];
+        for answer in join_all(lengths.map(|length| client.record(event(length)))).await {
+            answer.unwrap();
+        }
+        assert_eq!(log.sizes(), [1, 2, 1]);
+    }
+
+    #[tokio::test]
+    async fn an_event_whose_execution_gave_up_is_not_sent() {
+        let (log, client) = Log::open(0);
+        let first = started(&client, event(1)).await;
+        drop(client.record(event(2)));
+        let third = started(&client, event(3)).await;
+        log.permits.add_permits(2);
+        first.await.unwrap().unwrap();
+        third.await.unwrap().unwrap();
+        let lengths = log
+            .requests
+            .lock()
+            .unwrap()
+            .concat()
+            .iter()
+            .map(Bytes::len)
+            .collect::<Vec<_>>();
+        assert_eq!(lengths, [1, 3]);
+    }
+}
