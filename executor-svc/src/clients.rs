@@ -87,9 +87,10 @@ pub(crate) fn is_final(status: &Status) -> bool {
     )
 }
 
-async fn bounded<T>(call: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
-    let answer = timeout(CALL_TIMEOUT, call).await;
-    answer.unwrap_or_else(|_| Err(Status::deadline_exceeded("no answer in time")))
+/// Not an `async fn`: that would keep room for the call, which has kilobytes, twice.
+fn bounded<T>(call: impl Future<Output = Result<T, Status>>) -> impl Future<Output = Result<T, Status>> {
+    timeout(CALL_TIMEOUT, call)
+        .map(|answer| answer.unwrap_or_else(|_| Err(Status::deadline_exceeded("no answer in time"))))
 }
 
 // === impl ApprovalClient ===
@@ -104,7 +105,8 @@ impl Claims for ApprovalClient {
     fn claim(&self, context: &CallContext, request: ClaimWarrantRequest) -> BoxFuture<'_, Result<Claim, Status>> {
         let request = context.clone().with_timeout(CALL_TIMEOUT).outbound(request);
         async move {
-            let answer = bounded(self.client().claim_warrant(request)).await?.into_inner();
+            let mut client = self.client();
+            let answer = bounded(client.claim_warrant(request)).await?.into_inner();
             answer
                 .claim
                 .ok_or_else(|| Status::internal("the answer holds no claim"))
@@ -115,7 +117,8 @@ impl Claims for ApprovalClient {
     fn renew(&self, context: &CallContext, request: RenewClaimRequest) -> BoxFuture<'_, Result<Claim, Status>> {
         let request = context.clone().with_timeout(CALL_TIMEOUT).outbound(request);
         async move {
-            let answer = bounded(self.client().renew_claim(request)).await?.into_inner();
+            let mut client = self.client();
+            let answer = bounded(client.renew_claim(request)).await?.into_inner();
             answer
                 .claim
                 .ok_or_else(|| Status::internal("the answer holds no claim"))
@@ -130,7 +133,8 @@ impl Claims for ApprovalClient {
     ) -> BoxFuture<'_, Result<Approval, Status>> {
         let request = context.clone().with_timeout(CALL_TIMEOUT).outbound(request);
         async move {
-            let answer = bounded(self.client().complete_warrant(request)).await?.into_inner();
+            let mut client = self.client();
+            let answer = bounded(client.complete_warrant(request)).await?.into_inner();
             answer
                 .approval
                 .ok_or_else(|| Status::internal("the answer holds no approval"))

@@ -177,7 +177,7 @@ impl Clients {
         };
         let mut client = self.approval.clone();
         let opening = client.watch_approvals(context.outbound(message));
-        let opened = within(Some(CALL_TIMEOUT), opening).await?;
+        let opened = within(CALL_TIMEOUT, Box::pin(opening)).await?;
         Ok(opened.into_inner())
     }
 
@@ -187,10 +187,11 @@ impl Clients {
             max_approvals: max,
             wait_duration: Some(chassis::time::duration_to_proto(wait)),
         };
-        let context = CallContext::background().with_timeout(wait + CALL_TIMEOUT);
+        let limit = wait + CALL_TIMEOUT;
+        let context = CallContext::background().with_timeout(limit);
         let mut client = self.approval.clone();
         let acquiring = client.acquire_approvals(context.outbound(message));
-        Ok(within(context.remaining(), acquiring).await?.into_inner())
+        Ok(within(limit, Box::pin(acquiring)).await?.into_inner())
     }
 
     /// Executes an action under its warrant.
@@ -227,6 +228,8 @@ impl Clients {
 }
 
 /// One unary call within the call timeout and the caller's deadline.
+///
+/// A call's future has kilobytes, and whoever holds one moves it around: it lies on the heap once.
 async fn call<M, R, F>(
     context: &CallContext,
     message: M,
@@ -236,15 +239,13 @@ where
     F: Future<Output = Result<Response<R>, Status>>,
 {
     let context = context.clone().with_timeout(CALL_TIMEOUT);
-    let answer = within(context.remaining(), send(context.outbound(message))).await?;
+    let limit = context.remaining().unwrap_or(CALL_TIMEOUT);
+    let answer = within(limit, Box::pin(send(context.outbound(message)))).await?;
     Ok(answer.into_inner())
 }
 
 /// The future's result, or `DEADLINE_EXCEEDED`: a part that hangs must not hold up its callers.
-async fn within<T>(limit: Option<Duration>, future: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
-    let Some(limit) = limit else {
-        return future.await;
-    };
+async fn within<T>(limit: Duration, future: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
     tokio::time::timeout(limit, future)
         .await
         .unwrap_or_else(|_| Err(Status::deadline_exceeded("no answer in time")))
@@ -257,8 +258,7 @@ mod tests {
     #[tokio::test]
     async fn a_part_that_hangs_is_not_waited_for() {
         let hanging = std::future::pending::<Result<(), Status>>();
-        let limit = Some(Duration::from_millis(1));
-        let status = within(limit, hanging).await.unwrap_err();
+        let status = within(Duration::from_millis(1), hanging).await.unwrap_err();
         assert_eq!(status.code(), tonic::Code::DeadlineExceeded);
         assert!(fault::outcome_unknown(&status));
     }

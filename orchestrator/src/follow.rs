@@ -94,7 +94,8 @@ impl Follower {
 
     /// Everything that happens, up to the run in the state in which following ends.
     pub(crate) fn into_stream(self) -> impl Stream<Item = Result<Update, Status>> + Send {
-        stream::unfold(Some(self), |follower| async {
+        // The stream hands it from update to update.
+        stream::unfold(Some(Box::new(self)), |follower| async {
             let mut follower = follower?;
             match follower.next().await {
                 Ok(Some(update)) => Some((Ok(update), Some(follower))),

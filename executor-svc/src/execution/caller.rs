@@ -18,13 +18,13 @@ use crate::gateway::Progress;
 const BUFFERED_MESSAGES: usize = 32;
 const PARTING_WAIT: Duration = Duration::from_secs(5);
 
-/// What the caller gets to read.
-pub(crate) type Messages = Receiver<Result<ExecuteActionResponse, Status>>;
+/// What the caller gets to read. Boxed, as the channel keeps room for all the messages that it may hold.
+pub(crate) type Messages = Receiver<Result<Box<ExecuteActionResponse>, Status>>;
 
 /// Whoever asked for the execution, and what came of it so far.
 #[derive(Debug)]
 pub(crate) struct Caller {
-    messages: Sender<Result<ExecuteActionResponse, Status>>,
+    messages: Sender<Result<Box<ExecuteActionResponse>, Status>>,
     delivered: usize,
     output: String,
     run_id: String,
@@ -85,7 +85,7 @@ impl Caller {
         }
     }
 
-    fn undelivered(&mut self) -> Option<ExecuteActionResponse> {
+    fn undelivered(&mut self) -> Option<Box<ExecuteActionResponse>> {
         let text = self
             .output
             .get(self.delivered..)
@@ -112,8 +112,8 @@ impl Progress for Caller {
     }
 }
 
-const fn message(event: Event) -> ExecuteActionResponse {
-    ExecuteActionResponse { event: Some(event) }
+fn message(event: Event) -> Box<ExecuteActionResponse> {
+    Box::new(ExecuteActionResponse { event: Some(event) })
 }
 
 #[cfg(test)]

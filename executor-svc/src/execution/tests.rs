@@ -35,7 +35,7 @@ impl Scene {
 async fn read(mut messages: Messages) -> Result<Vec<ExecuteActionResponse>, Status> {
     let mut all = Vec::new();
     while let Some(message) = messages.recv().await {
-        all.push(message?);
+        all.push(*message?);
     }
     Ok(all)
 }
