@@ -132,13 +132,11 @@ fn marker(rule: &str) -> String {
 }
 
 fn names_a_secret(key: &str) -> bool {
-    let last = key
-        .rsplit('.')
-        .next()
-        .unwrap_or(key)
-        .to_ascii_lowercase()
-        .replace('-', "_");
-    SECRET_NAMES.contains(&last.as_str())
+    let last = key.rsplit('.').next().unwrap_or(key);
+    let plain = |byte: u8| if byte == b'-' { b'_' } else { byte.to_ascii_lowercase() };
+    SECRET_NAMES
+        .iter()
+        .any(|name| last.len() == name.len() && last.bytes().map(plain).eq(name.bytes()))
 }
 
 // === impl Rules ===

@@ -3,9 +3,12 @@
 //! A name that occurs twice is read as its first value by some and as its last by others, so a digest
 //! over such a text would stand for two actions.
 
-use std::{collections::HashSet, fmt};
+use std::{borrow::Cow, collections::HashSet, fmt};
 
-use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::{
+    Deserialize,
+    de::{DeserializeOwned, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor},
+};
 
 /// How deep objects and arrays may nest in the arguments of a tool call.
 pub(crate) const MAX_DEPTH: usize = 64;
@@ -24,6 +27,10 @@ pub(crate) fn parse_object<T: DeserializeOwned>(text: &str) -> Result<T, serde_j
     check_object(text, MAX_DEPTH)?;
     serde_json::from_str(text)
 }
+
+/// A name, as it stands in the text unless escapes make it another.
+#[derive(PartialEq, Eq, Hash, Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Walks a value and keeps nothing of it.
 #[derive(Clone, Copy)]
@@ -61,7 +68,7 @@ impl<'de> Visitor<'de> for Checked {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let inner = self.descend()?;
         let mut names = HashSet::new();
-        while let Some(name) = map.next_key::<String>()? {
+        while let Some(name) = map.next_key::<Name<'de>>()? {
             map.next_value_seed(inner)?;
             if !names.insert(name) {
                 return Err(A::Error::custom("a name occurs twice in one object"));

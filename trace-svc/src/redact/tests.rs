@@ -73,6 +73,8 @@ fn attributes_are_judged_by_name_and_by_value_and_evidence_is_left_alone() {
     let mut given = BTreeMap::from(
         [
             ("http.authorization", "x"),
+            ("http.Client-Secret", "x"),
+            ("http.client-secrets", "x"),
             ("note", "password=hunter22"),
             ("gen_ai.usage.input_tokens", "12"),
             (semconv::REQUESTER, "password=alice"),
@@ -81,7 +83,12 @@ fn attributes_are_judged_by_name_and_by_value_and_evidence_is_left_alone() {
         .map(|(key, value)| (key.to_owned(), value.to_owned())),
     );
     let taken = attrs(&mut given);
-    assert_eq!(taken, ["attrs.http.authorization:key-name", "attrs.note:password"]);
+    let expected = [
+        "attrs.http.Client-Secret:key-name",
+        "attrs.http.authorization:key-name",
+        "attrs.note:password",
+    ];
+    assert_eq!(taken, expected);
     assert_eq!(given["http.authorization"], "[redacted:key-name]");
     assert_eq!(given["gen_ai.usage.input_tokens"], "12");
     assert_eq!(given[semconv::REQUESTER], "password=alice");
