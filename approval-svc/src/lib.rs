@@ -23,9 +23,9 @@ pub mod sweeper;
 pub mod verdicts;
 pub mod watch;
 
-use std::sync::Arc;
+use std::{ffi::OsString, sync::Arc};
 
-use chassis::{BoxError, Link, Node, Part, secret};
+use chassis::{BoxError, Exit, Link, Node, Part, PartName, secret};
 use proto::approval::v1::{
     approval_service_server::ApprovalServiceServer, warrant_service_server::WarrantServiceServer,
 };
@@ -40,6 +40,14 @@ use crate::{
     store::{ApprovalStore as _, sqlite::SqliteStore},
     verdicts::Verdicts,
 };
+
+/// The service as a process: from its command line, the program's name first, to its end.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    chassis::run(PartName::Approval, arguments, |config: Config, node: Node| async move {
+        let trace = node.connect(PartName::Trace, &config.trace_url)?;
+        build(&config, &node, trace).await
+    })
+}
 
 /// Puts the service together: opens its store, reads its keys. `trace` is where its events go.
 pub async fn build(config: &Config, node: &Node, trace: Link) -> Result<Part, BoxError> {

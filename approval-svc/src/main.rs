@@ -1,16 +1,10 @@
 //! Entry point of the approval service.
 
-use std::process::ExitCode;
-
-use approval_svc::Config;
-use chassis::{Node, PartName};
+use std::{env, process::ExitCode};
 
 #[global_allocator]
 static ALLOCATOR: chassis::Allocator = chassis::Allocator;
 
 fn main() -> ExitCode {
-    chassis::run(PartName::Approval, |config: Config, node: Node| async move {
-        let trace = node.connect(PartName::Trace, &config.trace_url)?;
-        approval_svc::build(&config, &node, trace).await
-    })
+    approval_svc::run(env::args_os()).into()
 }

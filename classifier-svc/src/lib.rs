@@ -36,9 +36,9 @@ pub mod tool;
 pub mod verdict;
 pub mod vocabulary;
 
-use std::sync::Arc;
+use std::{ffi::OsString, sync::Arc};
 
-use chassis::{BoxError, Node, Part};
+use chassis::{BoxError, Exit, Node, Part, PartName};
 use proto::classification::v1::classification_service_server::ClassificationServiceServer;
 use secrecy::ExposeSecret as _;
 use tokio::sync::watch;
@@ -59,6 +59,15 @@ pub use rule::{Context, Risk};
 
 /// The largest message that is taken: a policy and what lies around it.
 const MAX_MESSAGE_BYTES: usize = policy::MAX_POLICY_BYTES + 4 * 1024 * 1024;
+
+/// The service as a process: from its command line, the program's name first, to its end.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    chassis::run(
+        PartName::Classifier,
+        arguments,
+        |config: Config, node: Node| async move { build(&config, &node) },
+    )
+}
 
 /// Loads the policies, runs their tests, and puts the service together.
 pub fn build(config: &Config, node: &Node) -> Result<Part, BoxError> {

@@ -1,15 +1,10 @@
 //! Entry point of the classifier service.
 
-use std::process::ExitCode;
-
-use chassis::{Node, PartName};
-use classifier_svc::Config;
+use std::{env, process::ExitCode};
 
 #[global_allocator]
 static ALLOCATOR: chassis::Allocator = chassis::Allocator;
 
 fn main() -> ExitCode {
-    chassis::run(PartName::Classifier, |config: Config, node: Node| async move {
-        classifier_svc::build(&config, &node)
-    })
+    classifier_svc::run(env::args_os()).into()
 }

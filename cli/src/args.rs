@@ -4,6 +4,7 @@ mod approvals;
 mod connect;
 mod policy;
 mod run;
+mod serve;
 mod token;
 mod trace;
 mod up;
@@ -23,6 +24,7 @@ pub use self::{
         ReplayArgs, SignArgs, TestArgs,
     },
     run::RunArgs,
+    serve::{ServeArgs, ServedPart},
     token::{CreateTokenArgs, TokenArgs, TokenAudience, TokenCommand},
     trace::{ExportArgs, ExportFormat, ListTracesArgs, ShowTraceArgs, TraceArgs, TraceCommand},
     up::UpArgs,
@@ -94,6 +96,8 @@ pub enum Format {
 pub enum Command {
     /// Run all five parts in this process, on loopback, with embedded stores.
     Up(UpArgs),
+    /// Run one part in this process, with options of its own.
+    Serve(ServeArgs),
     /// Submit a request and follow it to its outcome.
     #[command(after_help = RUN_EXIT_CODES, after_long_help = format!("{WHO}\n\n{RUN_JSON}\n\n{RUN_EXIT_CODES}"))]
     Run(RunArgs),

@@ -14,6 +14,7 @@ mod identities;
 mod paths;
 mod policy;
 mod run;
+mod serve;
 mod shell;
 mod table;
 mod token;
@@ -53,6 +54,7 @@ fn dispatch(cli: Cli, console: &mut Console<'_>) -> Result<Exit, CliError> {
     let global = cli.global;
     match cli.command {
         Command::Up(args) => up::run(&args, &global, console),
+        Command::Serve(args) => serve::run(args),
         Command::Run(args) => client::block_on(run::run(&args, &global, console)),
         Command::Approvals(args) => client::block_on(approvals::run(&args, &global, console)),
         Command::Trace(args) => client::block_on(trace::run(&args, &global, console)),

@@ -6,9 +6,9 @@
 //!
 //! The service keeps no state: any number of them can run beside each other.
 
-use std::{sync::Arc, time::Duration};
+use std::{ffi::OsString, sync::Arc, time::Duration};
 
-use chassis::{BoxError, Link, Node, Part, secret};
+use chassis::{BoxError, Exit, Link, Node, Part, PartName, secret};
 use proto::execution::v1::execution_service_server::ExecutionServiceServer;
 
 use crate::{
@@ -41,6 +41,15 @@ pub const GATEWAY_HEALTH: &str = "openclaw-gateway";
 
 /// Time kept back of the grace period, to record what was given up.
 const PARTING_TIME: Duration = Duration::from_secs(5);
+
+/// The service as a process: from its command line, the program's name first, to its end.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    chassis::run(PartName::Executor, arguments, |config: Config, node: Node| async move {
+        let approval = node.connect(PartName::Approval, &config.approval_url)?;
+        let trace = node.connect(PartName::Trace, &config.trace_url)?;
+        build(&config, &node, approval, trace)
+    })
+}
 
 /// Puts the service together, on links to approval-svc and trace-svc.
 pub fn build(config: &Config, node: &Node, approval: Link, trace: Link) -> Result<Part, BoxError> {

@@ -19,11 +19,25 @@ mod follow;
 mod live;
 mod pipeline;
 
-use chassis::{BoxError, Node, Part};
+use std::ffi::OsString;
+
+use chassis::{BoxError, Exit, Node, Part, PartName};
 use proto::governance::v1::governance_service_server::GovernanceServiceServer;
 
 use crate::{api::GovernanceApi, clients::Clients, dispatch::Dispatcher, live::LiveRuns};
 pub use crate::{clients::Links, config::Config};
+
+/// The service as a process: from its command line, the program's name first, to its end.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    chassis::run(
+        PartName::Orchestrator,
+        arguments,
+        |config: Config, node: Node| async move {
+            let links = Links::connect(&config, &node)?;
+            build(&config, &node, links)
+        },
+    )
+}
 
 /// Builds the orchestrator: its API, and the loop that dispatches what was granted.
 pub fn build(config: &Config, node: &Node, links: Links) -> Result<Part, BoxError> {

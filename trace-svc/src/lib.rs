@@ -20,12 +20,21 @@ pub mod redact;
 #[cfg(test)]
 mod testing;
 
-use chassis::{BoxError, Node, Part};
+use std::ffi::OsString;
+
+use chassis::{BoxError, Exit, Node, Part, PartName};
 use proto::trace::v1::trace_service_server::TraceServiceServer;
 
 use crate::{api::TraceApi, log::file::FileLog};
 
 pub use crate::config::Config;
+
+/// The service as a process: from its command line, the program's name first, to its end.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    chassis::run(PartName::Trace, arguments, |config: Config, node: Node| async move {
+        build(&config, &node)
+    })
+}
 
 /// Opens the log and puts the service together.
 ///

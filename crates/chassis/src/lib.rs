@@ -46,7 +46,7 @@ pub use link::Link;
 pub use node::Node;
 pub use part::PartName;
 pub use pinned::{KeySetError, PinnedVerifier};
-pub use run::run;
+pub use run::{Exit, run};
 pub use server::{Part, PartBuilder, PartService};
 pub use violations::Violations;
 

@@ -19,35 +19,46 @@ use crate::{
     telemetry,
 };
 
-/// The process could not do its work.
-const FAILURE: u8 = 1;
-/// The command line or environment is wrong (`EX_USAGE` of sysexits.h).
-const USAGE: u8 = 64;
+/// How a part's process ended; the number is its exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// An orderly end.
+    Ok = 0,
+    /// The process could not do its work.
+    Failure = 1,
+    /// The command line or environment is wrong (`EX_USAGE` of sysexits.h).
+    Usage = 64,
+}
+
 /// A second signal asked for an end at once (128 + SIGINT, as shells report it).
 const INTERRUPTED: i32 = 130;
 
-/// Runs a part: reads its configuration, builds it, serves until SIGTERM or SIGINT, drains.
-///
-/// Exit codes: 0 after a clean end, 1 after a failure, 64 when the configuration is wrong.
-pub fn run<C, F, Fut>(part: PartName, build: F) -> ExitCode
+// === impl Exit ===
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Runs a part: reads its configuration from `arguments`, the program's name first, and the environment, builds it,
+/// serves until SIGTERM or SIGINT, drains.
+pub fn run<C, F, Fut>(part: PartName, arguments: impl IntoIterator<Item = OsString>, build: F) -> Exit
 where
     C: CommandFactory + FromArgMatches + HasNodeConfig,
     F: FnOnce(C, Node) -> Fut,
     Fut: Future<Output = Result<Part, BoxError>>,
 {
-    match parse::<C>(std::env::args_os()) {
+    match parse::<C>(arguments) {
         Ok((config, matches)) if config.node().print_config => print_config(&C::command(), &matches),
         Ok((config, _)) => match start(part, config, build) {
-            Ok(()) => ExitCode::SUCCESS,
+            Ok(()) => Exit::Ok,
             Err(error) => fail(error.as_ref()),
         },
         Err(error) => {
-            let code = if error.use_stderr() {
-                ExitCode::from(USAGE)
-            } else {
-                ExitCode::SUCCESS
-            };
-            error.print().map_or(ExitCode::from(FAILURE), |()| code)
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Ok };
+            error.print().map_or(Exit::Failure, |()| exit)
         }
     }
 }
@@ -121,7 +132,7 @@ async fn bind(part: PartName, config: &NodeConfig) -> Result<TcpListener, BoxErr
         .map_err(|error| format!("listen on {address}: {error}").into())
 }
 
-fn fail(error: &(dyn std::error::Error + 'static)) -> ExitCode {
+fn fail(error: &(dyn std::error::Error + 'static)) -> Exit {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -130,11 +141,11 @@ fn fail(error: &(dyn std::error::Error + 'static)) -> ExitCode {
     }
     tracing::error!(error = text, "stopped");
     let _ = writeln!(std::io::stderr(), "error: {text}");
-    ExitCode::from(FAILURE)
+    Exit::Failure
 }
 
 /// Writes every option with its value and where the value comes from. User information in URLs is left out.
-fn print_config(command: &Command, matches: &ArgMatches) -> ExitCode {
+fn print_config(command: &Command, matches: &ArgMatches) -> Exit {
     let mut out = std::io::stdout().lock();
     for argument in command.get_arguments() {
         let id = argument.get_id().as_str();
@@ -154,10 +165,10 @@ fn print_config(command: &Command, matches: &ArgMatches) -> ExitCode {
             _ => "argument",
         };
         if writeln!(out, "{long} = {}  # {from}", values.join(",")).is_err() {
-            return ExitCode::from(FAILURE);
+            return Exit::Failure;
         }
     }
-    ExitCode::SUCCESS
+    Exit::Ok
 }
 
 fn redact(value: &str) -> String {

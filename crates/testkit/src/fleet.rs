@@ -42,6 +42,7 @@ pub struct GatewayAddress {
 #[derive(Debug, Clone, Default)]
 pub struct FleetOptions {
     extra: BTreeMap<PartName, Vec<(String, String)>>,
+    one_program: bool,
 }
 
 /// Five processes and their keys, in a folder of the test's own.
@@ -59,6 +60,15 @@ pub struct Fleet {
 // === impl FleetOptions ===
 
 impl FleetOptions {
+    /// Every process runs `countersign serve` instead of its part's own program.
+    #[must_use]
+    pub fn as_one_program(self) -> Self {
+        Self {
+            one_program: true,
+            ..self
+        }
+    }
+
     /// Sets an environment variable of one part.
     #[must_use]
     pub fn set(mut self, part: PartName, variable: &str, value: &str) -> Self {
@@ -218,7 +228,13 @@ impl Fleet {
 
     fn command(&self, part: PartName) -> Command {
         let key = |name: &str| self.authority.path(name);
-        let mut command = Command::new(program(part));
+        let mut command = if self.options.one_program {
+            let mut command = Command::new(program("countersign"));
+            command.args(["serve", part.as_str()]);
+            command
+        } else {
+            Command::new(program(part.as_str()))
+        };
         command
             .env("COUNTERSIGN_LISTEN_ADDRESS", format!("127.0.0.1:{}", self.ports[&part]))
             .env("COUNTERSIGN_TRUST_FILE", key("trust.yaml"))
@@ -270,8 +286,8 @@ impl Fleet {
     }
 }
 
-fn program(part: PartName) -> PathBuf {
-    let program = programs().join(part.as_str());
+fn program(name: &str) -> PathBuf {
+    let program = programs().join(name);
     assert!(
         Path::exists(&program),
         "{} is not built: `make build` builds all programs",

@@ -1,4 +1,4 @@
-//! Countersign itself: GREEN runs from submission to outcome, as five processes and as one.
+//! Countersign itself: GREEN runs from submission to outcome, as five processes of one program or of five, and in one process.
 
 use std::{
     env, fs,
@@ -25,7 +25,7 @@ use testkit::{
     clients::{Authorized, Tokens},
     eventually,
     fake_gateway::FakeGateway,
-    fleet::{Fleet, GatewayAddress, PARTS},
+    fleet::{Fleet, FleetOptions, GatewayAddress, PARTS},
     process::{Process, programs},
 };
 use tonic::transport::Channel;
@@ -108,8 +108,18 @@ impl Drop for Gateway {
 // === impl Chain ===
 
 impl Chain {
+    /// `countersign serve`, five times: one program, as the floor is.
     pub(crate) async fn five_processes(gateway: &Gateway) -> Self {
-        let mut fleet = Fleet::start(&gateway.address()).await;
+        Self::five(gateway, FleetOptions::default().as_one_program()).await
+    }
+
+    /// Each part as a program of its own.
+    pub(crate) async fn five_programs(gateway: &Gateway) -> Self {
+        Self::five(gateway, FleetOptions::default()).await
+    }
+
+    async fn five(gateway: &Gateway, options: FleetOptions) -> Self {
+        let mut fleet = Fleet::start_with(&gateway.address(), options).await;
         Self {
             processes: PARTS.map(|part| (part.as_str(), fleet.process(part).id())).into(),
             orchestrator: fleet.url(chassis::PartName::Orchestrator),

@@ -3,7 +3,8 @@
 //! `make bench` runs it. In one run, interleaved round by round, it measures
 //! - the floor: five processes that call each other as the five services do, and do nothing else;
 //! - the disk: `fdatasync` after an append, as every durable step does it;
-//! - Countersign as five processes, and as one (`countersign up`);
+//! - Countersign as five processes, of one program (`countersign serve`) as the floor's are, and of five; and as one
+//!   process (`countersign up`);
 //!
 //! all against a gateway stand-in that answers at once. It prints figures and ratios and judges nothing.
 #![expect(
@@ -58,6 +59,7 @@ async fn measure() {
     let gateway = chain::spawn_gateway();
     let floor = Floor::spawn(&gateway.url);
     let five = Chain::five_processes(&gateway).await;
+    let programs = Chain::five_programs(&gateway).await;
     let one = Chain::one_process(&gateway).await;
     let mut report = Report::default();
     for round in 1..=rounds {
@@ -66,6 +68,7 @@ async fn measure() {
         let measured = [
             ("floor", floor.target(), floor.processes()),
             ("five processes", five.target(), five.processes()),
+            ("five programs", programs.target(), programs.processes()),
             ("one process", one.target(), one.processes()),
         ];
         for (name, target, processes) in measured {
@@ -75,6 +78,7 @@ async fn measure() {
         }
     }
     five.check_recorded().await;
+    programs.check_recorded().await;
     one.check_recorded().await;
     report.print(MANY);
 }

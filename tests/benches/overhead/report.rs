@@ -78,15 +78,12 @@ impl Report {
             println!("  {name}: {}", each.collect::<Vec<_>>().join(", "));
         }
         let allowed = p50["floor"] + sync * 6 + Duration::from_millis(1);
-        println!(
-            "\none caller, five processes: {} µs; floor + 6 fdatasync + 1 ms = {} µs",
-            p50["five processes"].as_micros(),
-            allowed.as_micros()
-        );
-        println!(
-            "{many} callers, five processes : floor = {:.2}",
-            median_ratio(&flows["five processes"], &flows["floor"])
-        );
+        println!("\none caller: floor + 6 fdatasync + 1 ms = {} µs", allowed.as_micros());
+        for name in ["five processes", "five programs"] {
+            println!("one caller, {name}: {} µs", p50[name].as_micros());
+            let ratio = median_ratio(&flows[name], &flows["floor"]);
+            println!("{many} callers, {name} : floor = {ratio:.2}");
+        }
         println!(
             "{many} callers, one process : five processes = {:.2}",
             median_ratio(&flows["one process"], &flows["five processes"])

@@ -28,12 +28,22 @@ async fn five_requests_in_one_process() {
 }
 
 mod processes {
+    use testkit::fleet::FleetOptions;
+
     use super::{FakeGatewayAndToken, Fleet, five_requests};
 
     #[tokio::test]
     async fn five_requests_in_five_processes() {
         let gateway = FakeGatewayAndToken::start().await;
         let fleet = Fleet::start(&gateway.address()).await;
+        five_requests(fleet.channels(), &gateway.gateway).await;
+    }
+
+    #[tokio::test]
+    async fn five_requests_in_five_processes_of_one_program() {
+        let gateway = FakeGatewayAndToken::start().await;
+        let options = FleetOptions::default().as_one_program();
+        let fleet = Fleet::start_with(&gateway.address(), options).await;
         five_requests(fleet.channels(), &gateway.gateway).await;
     }
 }
