@@ -71,11 +71,12 @@ impl TraceLog for TraceClient {
         let (caller, receipt) = oneshot::channel();
         let given_up = || Status::unavailable("the request was given up");
         let queued = self.0.send(Waiting { event, caller });
-        async move {
+        let answer = async move {
             queued.map_err(|_| given_up())?;
             receipt.await.map_err(|_| given_up())?
-        }
-        .boxed()
+        };
+        // The time in the queue counts too.
+        bounded(answer).boxed()
     }
 }
 
@@ -133,7 +134,7 @@ mod tests {
     use chassis::{Code, fault};
     use futures_util::future::join_all;
     use proto::common::v1::ErrorReason;
-    use tokio::{sync::Semaphore, task::JoinHandle};
+    use tokio::{sync::Semaphore, task::JoinHandle, time::Instant};
 
     use super::*;
 
@@ -233,6 +234,32 @@ mod tests {
             answer.unwrap();
         }
         assert_eq!(log.sizes(), [1, 2, 1]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_longer_behind_others_than_for_an_answer() {
+        let (log, client) = Log::open(0);
+        let first = started(&client, event(1)).await;
+        let second = started(&client, event(2)).await;
+        let begun = Instant::now();
+        for waiting in [first, second] {
+            assert_eq!(
+                waiting.await.unwrap().unwrap_err().code(),
+                tonic::Code::DeadlineExceeded
+            );
+        }
+        assert_eq!(begun.elapsed(), CALL_TIMEOUT);
+        log.permits.add_permits(2);
+        client.record(event(3)).await.unwrap();
+        let lengths = log
+            .requests
+            .lock()
+            .unwrap()
+            .concat()
+            .iter()
+            .map(Bytes::len)
+            .collect::<Vec<_>>();
+        assert_eq!(lengths, [1, 3], "the second gave up before its turn");
     }
 
     #[tokio::test]
