@@ -11,7 +11,7 @@ use chassis::{CallContext, Link, events, fault::reason_of, semconv};
 use prost::Message as _;
 use proto::{
     common::v1::ErrorReason,
-    trace::v1::{Actor, Receipt as LogReceipt},
+    trace::v1::{Actor, NewEvent, Receipt as LogReceipt},
 };
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
@@ -151,6 +151,10 @@ impl<S: ApprovalStore, L: TraceLog> Relay<S, L> {
                 Some(Err(status)) if is_final(&status) => return Sent::Refused(status),
                 Some(Err(status)) => status,
             };
+            // Whoever can't read a message doesn't say which of its events it can't read.
+            if let Some(damaged) = rows.iter().find_map(|row| NewEvent::decode(&*row.event).err()) {
+                return Sent::Refused(Status::data_loss(damaged.to_string()));
+            }
             if pause == LONGEST_PAUSE {
                 tracing::warn!(code = ?status.code(), message = status.message(), "events wait for trace-svc");
             }

@@ -7,7 +7,6 @@ use std::{
 };
 
 use chassis::{SystemIds, fault::status};
-use proto::trace::v1::NewEvent;
 use tempfile::TempDir;
 use warrant::Risk;
 
@@ -29,10 +28,8 @@ struct FakeLog {
 
 impl TraceLog for Arc<FakeLog> {
     async fn append(&self, events: Vec<Bytes>) -> Result<Vec<LogReceipt>, Status> {
-        let events: Vec<NewEvent> = events
-            .into_iter()
-            .map(|event| NewEvent::decode(event).unwrap())
-            .collect();
+        let events: Result<Vec<_>, _> = events.into_iter().map(NewEvent::decode).collect();
+        let events = events.map_err(|error| Status::internal(error.to_string()))?;
         self.calls.fetch_add(1, Ordering::SeqCst);
         if let Some(status) = self.answers.lock().unwrap().pop_front() {
             return Err(status);
@@ -234,6 +231,41 @@ async fn what_was_sent_before_a_crash_is_sent_again_and_recorded_once() {
     assert!(setting.is_recorded(&green).await);
     assert_eq!(setting.types().len(), 4);
     assert!(setting.log.calls.load(Ordering::SeqCst) >= 2);
+    setting.shutdown.cancel();
+}
+
+#[tokio::test]
+async fn a_damaged_event_holds_its_run_and_no_other() {
+    let setting = Setting::new().await;
+    let bad = setting.create(1, Risk::Green).await;
+    let Setting {
+        folder,
+        store,
+        log,
+        shutdown,
+    } = setting;
+    drop(store);
+    // Whole as far as the relay looks: the damage is in an attribute.
+    let database = rusqlite::Connection::open(folder.path().join("approvals.sqlite")).unwrap();
+    let damaged = database.execute("UPDATE outbox SET event = x'4201ff' WHERE position = 2", []);
+    assert_eq!(damaged.unwrap(), 1);
+    drop(database);
+    let store = open(&folder).await;
+    let setting = Setting {
+        folder,
+        store,
+        log,
+        shutdown,
+    };
+    let good = setting.create(2, Risk::Green).await;
+    let _relay = setting.start();
+    assert!(setting.is_recorded(&good).await);
+    assert!(setting.store.receipts().is_held(&bad.content.action.run));
+    assert_eq!(
+        setting.types().len(),
+        5,
+        "one before the damage, and all of the other run"
+    );
     setting.shutdown.cancel();
 }
 
