@@ -81,6 +81,27 @@ impl Setting {
         }
     }
 
+    /// After a stop and another start; nothing is kept in memory.
+    async fn reopened(self) -> Self {
+        let Self {
+            folder,
+            store,
+            log,
+            shutdown,
+        } = self;
+        shutdown.cancel();
+        while Arc::strong_count(&store) > 1 {
+            tokio::task::yield_now().await;
+        }
+        drop(store);
+        Self {
+            store: open(&folder).await,
+            folder,
+            log,
+            shutdown: CancellationToken::new(),
+        }
+    }
+
     fn start(&self) -> tokio::task::JoinHandle<()> {
         let relay = Relay::new(self.store.clone(), self.log.clone());
         tokio::spawn(relay.run(self.shutdown.clone()))
@@ -164,26 +185,9 @@ async fn a_refused_event_holds_its_run_and_no_other() {
     setting.shutdown.cancel();
 
     // Whoever mends the log starts the service again: the held run goes on, in order.
-    let Setting {
-        folder,
-        store,
-        log,
-        shutdown,
-    } = setting;
-    shutdown.cancel();
-    store.flush_receipts().await.unwrap();
-    while Arc::strong_count(&store) > 1 {
-        tokio::task::yield_now().await;
-    }
-    drop(store);
-    *log.refused.lock().unwrap() = None;
-    let store = open(&folder).await;
-    let setting = Setting {
-        folder,
-        store,
-        log,
-        shutdown: CancellationToken::new(),
-    };
+    setting.store.flush_receipts().await.unwrap();
+    *setting.log.refused.lock().unwrap() = None;
+    let setting = setting.reopened().await;
     let _relay = setting.start();
     assert!(setting.is_recorded(&bad).await);
     assert!(setting.is_recorded(&good).await);
@@ -217,16 +221,8 @@ async fn what_was_sent_before_a_crash_is_sent_again_and_recorded_once() {
     setting.shutdown.cancel();
     relay.await.unwrap();
     // The receipts were known in memory only.
-    let Setting { folder, store, log, .. } = setting;
-    drop(store);
-    let store = open(&folder).await;
-    assert_eq!(store.receipts().relayed(), 0);
-    let setting = Setting {
-        folder,
-        store,
-        log,
-        shutdown: CancellationToken::new(),
-    };
+    let setting = setting.reopened().await;
+    assert_eq!(setting.store.receipts().relayed(), 0);
     let _relay = setting.start();
     assert!(setting.is_recorded(&green).await);
     assert_eq!(setting.types().len(), 4);
@@ -238,25 +234,11 @@ async fn what_was_sent_before_a_crash_is_sent_again_and_recorded_once() {
 async fn a_damaged_event_holds_its_run_and_no_other() {
     let setting = Setting::new().await;
     let bad = setting.create(1, Risk::Green).await;
-    let Setting {
-        folder,
-        store,
-        log,
-        shutdown,
-    } = setting;
-    drop(store);
+    let setting = setting.reopened().await;
     // Whole as far as the relay looks: the damage is in an attribute.
-    let database = rusqlite::Connection::open(folder.path().join("approvals.sqlite")).unwrap();
+    let database = rusqlite::Connection::open(setting.folder.path().join("approvals.sqlite")).unwrap();
     let damaged = database.execute("UPDATE outbox SET event = x'4201ff' WHERE position = 2", []);
     assert_eq!(damaged.unwrap(), 1);
-    drop(database);
-    let store = open(&folder).await;
-    let setting = Setting {
-        folder,
-        store,
-        log,
-        shutdown,
-    };
     let good = setting.create(2, Risk::Green).await;
     let _relay = setting.start();
     assert!(setting.is_recorded(&good).await);

@@ -179,6 +179,11 @@ mod tests {
             Ok(events.iter().map(receipt).collect())
         }
 
+        /// How long each event was that came here.
+        fn lengths(&self) -> Vec<usize> {
+            self.requests.lock().unwrap().concat().iter().map(Bytes::len).collect()
+        }
+
         /// How many events each request held.
         fn sizes(&self) -> Vec<usize> {
             self.requests.lock().unwrap().iter().map(Vec::len).collect()
@@ -251,15 +256,7 @@ mod tests {
         assert_eq!(begun.elapsed(), CALL_TIMEOUT);
         log.permits.add_permits(2);
         client.record(event(3)).await.unwrap();
-        let lengths = log
-            .requests
-            .lock()
-            .unwrap()
-            .concat()
-            .iter()
-            .map(Bytes::len)
-            .collect::<Vec<_>>();
-        assert_eq!(lengths, [1, 3], "the second gave up before its turn");
+        assert_eq!(log.lengths(), [1, 3], "the second gave up before its turn");
     }
 
     #[tokio::test]
@@ -271,14 +268,6 @@ mod tests {
         log.permits.add_permits(2);
         first.await.unwrap().unwrap();
         third.await.unwrap().unwrap();
-        let lengths = log
-            .requests
-            .lock()
-            .unwrap()
-            .concat()
-            .iter()
-            .map(Bytes::len)
-            .collect::<Vec<_>>();
-        assert_eq!(lengths, [1, 3]);
+        assert_eq!(log.lengths(), [1, 3]);
     }
 }
