@@ -7,7 +7,7 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use chassis::{CallContext, Link, events, fault::reason_of, semconv};
+use chassis::{Link, events, fault::reason_of, semconv};
 use prost::Message as _;
 use proto::{
     common::v1::ErrorReason,
@@ -18,8 +18,6 @@ use tonic::{Code, Status};
 
 use crate::store::{ApprovalStore, OutboxRow};
 
-/// How many events go into one request; trace-svc takes this many.
-const MAX_EVENTS: usize = 256;
 /// How long one request may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// The first pause after a failure; each further one is twice as long.
@@ -64,9 +62,7 @@ struct Head {
 
 impl TraceLog for Link {
     async fn append(&self, events: Vec<Bytes>) -> Result<Vec<LogReceipt>, Status> {
-        let context = CallContext::background().with_timeout(TIMEOUT);
-        let answer = tokio::time::timeout(TIMEOUT, events::record(self, &context, events)).await;
-        answer.unwrap_or_else(|_| Err(Status::deadline_exceeded("trace-svc did not answer")))
+        events::record(self, TIMEOUT, events).await
     }
 }
 
@@ -82,7 +78,7 @@ impl<S: ApprovalStore, L: TraceLog> Relay<S, L> {
     /// Sends until `shutdown`.
     pub async fn run(mut self, shutdown: CancellationToken) {
         while let Some(rows) = shutdown
-            .run_until_cancelled(self.store.outbox_after(self.position, MAX_EVENTS))
+            .run_until_cancelled(self.store.outbox_after(self.position, events::MAX_EVENTS))
             .await
         {
             match rows {
@@ -128,11 +124,7 @@ impl<S: ApprovalStore, L: TraceLog> Relay<S, L> {
         if rows.is_empty() {
             return Sent::Recorded;
         }
-        let heads: Vec<Head> = match rows.iter().map(|row| Head::decode(&*row.event)).collect() {
-            Ok(heads) => heads,
-            Err(error) => return Sent::Refused(Status::data_loss(error.to_string())),
-        };
-        let granted = heads.iter().any(Head::is_grant_by_people);
+        let granted = rows.iter().any(|row| is_grant_by_people(&row.event));
         let mut pause = FIRST_PAUSE;
         loop {
             // A grant by people is ready for dispatch once it is recorded, and so is whatever had to wait.
@@ -183,12 +175,10 @@ impl<S: ApprovalStore, L: TraceLog> Relay<S, L> {
     }
 }
 
-// === impl Head ===
-
-impl Head {
-    fn is_grant_by_people(&self) -> bool {
-        self.kind == semconv::event::APPROVAL_GRANTED && self.actor.as_ref().is_some_and(|actor| actor.r#type != POLICY)
-    }
+fn is_grant_by_people(event: &[u8]) -> bool {
+    Head::decode(event).is_ok_and(|head| {
+        head.kind == semconv::event::APPROVAL_GRANTED && head.actor.is_some_and(|actor| actor.r#type != POLICY)
+    })
 }
 
 /// Whether sending the same again is pointless.

@@ -35,6 +35,8 @@ fn unknown(name: &OsStr) -> CliError {
     CliError::usage(format!("no part `{name}`; `countersign serve --help` lists them"))
 }
 
+// === impl Exit ===
+
 impl From<chassis::Exit> for Exit {
     fn from(exit: chassis::Exit) -> Self {
         match exit {

@@ -3,7 +3,7 @@
 use std::{fmt::Debug, future::Future, time::Duration};
 
 use bytes::Bytes;
-use chassis::{CallContext, Link};
+use chassis::{CallContext, Link, link::within};
 use futures_util::{FutureExt as _, future::BoxFuture};
 use proto::{
     approval::v1::{
@@ -13,7 +13,7 @@ use proto::{
     common::v1::ErrorReason,
     trace::v1::Receipt,
 };
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 use tonic::Status;
 
 mod log;
@@ -87,12 +87,6 @@ pub(crate) fn is_final(status: &Status) -> bool {
     )
 }
 
-/// Not an `async fn`: that would keep room for the call, which has kilobytes, twice.
-fn bounded<T>(call: impl Future<Output = Result<T, Status>>) -> impl Future<Output = Result<T, Status>> {
-    timeout(CALL_TIMEOUT, call)
-        .map(|answer| answer.unwrap_or_else(|_| Err(Status::deadline_exceeded("no answer in time"))))
-}
-
 // === impl ApprovalClient ===
 
 impl ApprovalClient {
@@ -106,7 +100,7 @@ impl Claims for ApprovalClient {
         let request = context.clone().with_timeout(CALL_TIMEOUT).outbound(request);
         async move {
             let mut client = self.client();
-            let answer = bounded(client.claim_warrant(request)).await?.into_inner();
+            let answer = within(CALL_TIMEOUT, client.claim_warrant(request)).await?.into_inner();
             answer
                 .claim
                 .ok_or_else(|| Status::internal("the answer holds no claim"))
@@ -118,7 +112,7 @@ impl Claims for ApprovalClient {
         let request = context.clone().with_timeout(CALL_TIMEOUT).outbound(request);
         async move {
             let mut client = self.client();
-            let answer = bounded(client.renew_claim(request)).await?.into_inner();
+            let answer = within(CALL_TIMEOUT, client.renew_claim(request)).await?.into_inner();
             answer
                 .claim
                 .ok_or_else(|| Status::internal("the answer holds no claim"))
@@ -134,7 +128,9 @@ impl Claims for ApprovalClient {
         let request = context.clone().with_timeout(CALL_TIMEOUT).outbound(request);
         async move {
             let mut client = self.client();
-            let answer = bounded(client.complete_warrant(request)).await?.into_inner();
+            let answer = within(CALL_TIMEOUT, client.complete_warrant(request))
+                .await?
+                .into_inner();
             answer
                 .approval
                 .ok_or_else(|| Status::internal("the answer holds no approval"))

@@ -19,7 +19,6 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use bytes::Bytes;
 use chassis::{
     CallContext, Node, PartName,
     clock::Clock,
@@ -27,7 +26,6 @@ use chassis::{
     ids::Ids,
     time,
 };
-use prost::Message as _;
 use proto::{
     approval::v1::{Approval, Claim, ClaimWarrantRequest, CompleteWarrantRequest},
     execution::v1::{Accepted, Finished},
@@ -253,7 +251,6 @@ impl Claimed<'_> {
             ..
         } = self.executor;
         let event = self.recorder().started(ids.uuid(), clock.now(), request_sha256);
-        let event = Bytes::from(event.encode_to_vec());
         tokio::select! {
             recorded = persist(limits.start_patience, || log.record(event.clone())) => {
                 recorded.map(|receipt| receipt.index).map_err(|status| relay(PartName::Trace, status))
@@ -325,7 +322,6 @@ impl Claimed<'_> {
             ..
         } = self.executor;
         let event = self.recorder().ended(ids.uuid(), clock.now(), ended, caller);
-        let event = Bytes::from(event.encode_to_vec());
         match persist(limits.record_patience, || log.record(event.clone())).await {
             Ok(receipt) => Some(receipt.index),
             Err(status) => {

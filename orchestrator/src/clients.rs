@@ -2,7 +2,14 @@
 
 use std::{future::Future, time::Duration};
 
-use chassis::{BoxError, context::CallContext, fault, link::Link, node::Node, part::PartName};
+use chassis::{
+    BoxError,
+    context::CallContext,
+    fault,
+    link::{Link, within},
+    node::Node,
+    part::PartName,
+};
 use proto::{
     approval::v1::{
         AcquireApprovalsRequest, AcquireApprovalsResponse, Approval, CancelApprovalRequest, CreateApprovalRequest,
@@ -242,24 +249,4 @@ where
     let limit = context.remaining().unwrap_or(CALL_TIMEOUT);
     let answer = within(limit, Box::pin(send(context.outbound(message)))).await?;
     Ok(answer.into_inner())
-}
-
-/// The future's result, or `DEADLINE_EXCEEDED`: a part that hangs must not hold up its callers.
-async fn within<T>(limit: Duration, future: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
-    tokio::time::timeout(limit, future)
-        .await
-        .unwrap_or_else(|_| Err(Status::deadline_exceeded("no answer in time")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_part_that_hangs_is_not_waited_for() {
-        let hanging = std::future::pending::<Result<(), Status>>();
-        let status = within(Duration::from_millis(1), hanging).await.unwrap_err();
-        assert_eq!(status.code(), tonic::Code::DeadlineExceeded);
-        assert!(fault::outcome_unknown(&status));
-    }
 }

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use chassis::{context::CallContext, fault};
+use chassis::{context::CallContext, fault, link::within};
 use proto::{
     approval::v1::{Approval, Dispatch},
     common::v1::ErrorReason,
@@ -206,9 +206,7 @@ impl Dispatcher {
             let first = stream.message().await?;
             Ok((first, stream))
         };
-        let (first, mut stream) = timeout(ACCEPT_PATIENCE, opening)
-            .await
-            .unwrap_or_else(|_| Err(Status::deadline_exceeded("no answer in time")))?;
+        let (first, mut stream) = within(ACCEPT_PATIENCE, opening).await?;
         let mut message = first;
         while let Some(response) = message {
             if tell(speaker, response) {
@@ -241,9 +239,7 @@ impl Dispatcher {
 }
 
 async fn next(stream: &mut Streaming<ExecuteActionResponse>) -> Result<Option<ExecuteActionResponse>, Status> {
-    timeout(SILENCE_PATIENCE, stream.message())
-        .await
-        .unwrap_or_else(|_| Err(Status::deadline_exceeded("no word in time")))
+    within(SILENCE_PATIENCE, stream.message()).await
 }
 
 /// Passes on what the executor says; whether it was the last.

@@ -8,6 +8,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use chassis::{
     context::CallContext,
     fault::{relay, to_status},
+    link::within,
     part::PartName,
 };
 use futures_util::{Stream, stream};
@@ -222,9 +223,7 @@ impl Feed {
         let Some(stream) = &mut self.stream else {
             return Ok(None);
         };
-        let message = tokio::time::timeout(WATCH_PATIENCE, stream.message())
-            .await
-            .unwrap_or_else(|_| Err(Status::deadline_exceeded("no word in time")))?;
+        let message = within(WATCH_PATIENCE, stream.message()).await?;
         let message = message.ok_or_else(|| Status::unavailable("the watch ended"))?;
         Ok(message.approval)
     }

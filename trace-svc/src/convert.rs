@@ -7,13 +7,13 @@ use std::time::{Duration, SystemTime};
 
 use tonic::Status;
 
-use chassis::{PartName, Violations, fault::to_status, filter, semconv};
+use chassis::{PartName, Violations, events::MAX_EVENTS, fault::to_status, filter, semconv};
 use proto::trace::v1 as wire;
 use warrant::Risk;
 
 use crate::{
     error::{DOMAIN, TraceError},
-    event::{Actor, ActorType, Content, EventType, MAX_BATCH_EVENTS, MAX_CONTENT_BYTES, NewEvent, Receipt, TraceId},
+    event::{Actor, ActorType, Content, EventType, MAX_CONTENT_BYTES, NewEvent, Receipt, TraceId},
     export::Format,
     line::{Leaf, Line, OWN_ATTRS},
     log::{EventQuery, Recorded, Scope, TraceFilter, TraceSummary},
@@ -46,8 +46,8 @@ pub fn batch_create_events(
     producer: PartName,
 ) -> Result<Vec<NewEvent>, Status> {
     let mut violations = Violations::new(DOMAIN);
-    if request.events.is_empty() || request.events.len() > MAX_BATCH_EVENTS {
-        violations.add("events", format!("must hold 1 to {MAX_BATCH_EVENTS} events"));
+    if request.events.is_empty() || request.events.len() > MAX_EVENTS {
+        violations.add("events", format!("must hold 1 to {MAX_EVENTS} events"));
         return Err(refuse(violations));
     }
     let mut parsed = Vec::with_capacity(request.events.len());

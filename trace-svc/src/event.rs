@@ -12,8 +12,6 @@ use warrant::Risk;
 pub const MAX_LINE_BYTES: usize = 65_535;
 /// The largest content of an event: with its line it still fits one answer.
 pub const MAX_CONTENT_BYTES: usize = 3 * 1024 * 1024;
-/// The most events that one request may bring.
-pub const MAX_BATCH_EVENTS: usize = 256;
 
 /// Identifies a trace, which is a run: 32 lowercase hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -21,7 +21,7 @@ use std::{
     time::Duration,
 };
 
-use chassis::{Clock, Ids};
+use chassis::{Clock, Ids, events};
 use rusqlite::{Connection, OptionalExtension as _};
 use tokio::sync::{broadcast, watch};
 use warrant::ApprovalId;
@@ -43,8 +43,6 @@ use crate::{
     },
 };
 
-/// How many bytes of events are handed out at once, unless one alone is larger.
-const MAX_OUTBOX_BYTES: usize = 1024 * 1024;
 /// How many pages the write-ahead log may grow by before it is copied into the database.
 const CHECKPOINT_PAGES: i64 = 4_000;
 
@@ -207,11 +205,11 @@ impl ApprovalStore for SqliteStore {
             let mut bell = std::pin::pin!(self.hub.rows.notified());
             bell.as_mut().enable();
             let newest = self.hub.last_row();
-            match self.hub.rows_after(position, max, MAX_OUTBOX_BYTES) {
+            match self.hub.rows_after(position, max, events::MAX_BYTES) {
                 Fed::Rows(rows) => return Ok(rows),
                 Fed::Stored => {
                     let rows = self
-                        .read(move |connection| query::outbox_after(connection, position, max, MAX_OUTBOX_BYTES))
+                        .read(move |connection| query::outbox_after(connection, position, max, events::MAX_BYTES))
                         .await?;
                     if !rows.is_empty() {
                         return Ok(rows);

@@ -1,13 +1,23 @@
 //! Events on their way to trace-svc. A producer encodes an event once: what it keeps, sends and sends again are the same
 //! bytes.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use proto::trace::v1::{BatchCreateEventsResponse, Receipt};
 use tonic::{Request, Status, client::Grpc};
 use tonic_prost::ProstCodec;
 
-use crate::{context::CallContext, link::Link};
+use crate::{
+    context::CallContext,
+    link::{Link, within},
+};
+
+/// How many events one request may hold.
+pub const MAX_EVENTS: usize = 256;
+/// How many bytes of events to put into one request, unless one alone has more; trace-svc takes more than this.
+pub const MAX_BYTES: usize = 1024 * 1024;
 
 const BATCH_CREATE_EVENTS: &str = "/countersign.trace.v1.TraceService/BatchCreateEvents";
 
@@ -20,9 +30,24 @@ struct EncodedEvents {
 }
 
 /// Records events, all or none, and in this order: each an encoded `countersign.trace.v1.NewEvent`. Returns after they
-/// are durable, with one receipt for each.
-pub async fn record(link: &Link, context: &CallContext, events: Vec<Bytes>) -> Result<Vec<Receipt>, Status> {
+/// are durable, with one receipt for each; or with an error after `limit`, and then they may be recorded or not.
+pub async fn record(link: &Link, limit: Duration, events: Vec<Bytes>) -> Result<Vec<Receipt>, Status> {
+    within(limit, call(link, limit, events)).await
+}
+
+/// How many of the first events have at most `max_bytes` together; the first one fits in any case.
+pub fn fitting<'a>(events: impl Iterator<Item = &'a Bytes>, max_bytes: usize) -> usize {
+    let mut bytes = 0_usize;
+    let fit = events.enumerate().take_while(|(position, event)| {
+        bytes = bytes.saturating_add(event.len());
+        *position == 0 || bytes <= max_bytes
+    });
+    fit.count()
+}
+
+async fn call(link: &Link, limit: Duration, events: Vec<Bytes>) -> Result<Vec<Receipt>, Status> {
     let count = events.len();
+    let context = CallContext::background().with_timeout(limit);
     let request: Request<EncodedEvents> = context.outbound(EncodedEvents { events });
     let mut client = Grpc::new(link.clone());
     client
@@ -59,6 +84,15 @@ mod tests {
         let batch = BatchCreateEventsRequest { events: events() };
         let events = events().iter().map(|event| event.encode_to_vec().into()).collect();
         assert_eq!(EncodedEvents { events }.encode_to_vec(), batch.encode_to_vec());
+    }
+
+    #[test]
+    fn the_first_fits_in_any_case_and_others_by_their_bytes() {
+        let fit = |lengths: &[usize]| {
+            let events: Vec<Bytes> = lengths.iter().map(|length| vec![0; *length].into()).collect();
+            fitting(events.iter(), 10)
+        };
+        assert_eq!([fit(&[]), fit(&[11, 1]), fit(&[4, 6, 1]), fit(&[0, 11])], [0, 1, 2, 1]);
     }
 
     #[test]

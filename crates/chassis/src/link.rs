@@ -9,10 +9,11 @@ use std::{
     time::Duration,
 };
 
+use futures_util::FutureExt as _;
 use http::{Uri, header::AUTHORIZATION};
 use hyper_util::{client::legacy::connect::HttpConnector, rt::TokioIo};
 use tokio::net::TcpStream;
-use tonic::{body::Body, service::Routes, transport::Channel};
+use tonic::{Status, body::Body, service::Routes, transport::Channel};
 use tower::{Service, ServiceExt as _};
 
 use crate::{BoxError, auth::Credential, corked::Corked, part::PartName};
@@ -138,6 +139,17 @@ impl Service<http::Request<Body>> for Link {
     }
 }
 
+/// The call's result, or `DEADLINE_EXCEEDED`: a part that hangs must not hold up its callers.
+///
+/// Not an `async fn`: that would keep room for the call, which has kilobytes, twice.
+pub fn within<T>(
+    limit: Duration,
+    call: impl Future<Output = Result<T, Status>>,
+) -> impl Future<Output = Result<T, Status>> {
+    tokio::time::timeout(limit, call)
+        .map(|answer| answer.unwrap_or_else(|_| Err(Status::deadline_exceeded("no answer in time"))))
+}
+
 fn connector() -> impl Service<Uri, Response = Connection, Error = BoxError, Future: Send> + Send {
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);
@@ -149,6 +161,15 @@ fn connector() -> impl Service<Uri, Response = Connection, Error = BoxError, Fut
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fault;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_part_that_hangs_is_not_waited_for() {
+        let hanging = std::future::pending::<Result<(), Status>>();
+        let status = within(Duration::from_secs(9), hanging).await.unwrap_err();
+        assert_eq!(status.code(), tonic::Code::DeadlineExceeded);
+        assert!(fault::outcome_unknown(&status));
+    }
 
     #[tokio::test]
     async fn only_http_is_spoken() {

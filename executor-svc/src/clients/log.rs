@@ -3,21 +3,16 @@
 //! One request is under way at a time, and the next one fills meanwhile: a single execution waits for nobody, and many of
 //! them need far fewer requests than they have events.
 
-use std::future::Future;
+use std::{future::Future, mem};
 
 use bytes::Bytes;
-use chassis::{CallContext, Link, events};
+use chassis::{Link, events, link::within};
 use futures_util::{FutureExt as _, future::BoxFuture};
 use proto::trace::v1::Receipt;
 use tokio::sync::{mpsc, oneshot};
 use tonic::Status;
 
-use super::{CALL_TIMEOUT, TraceLog, bounded, is_final};
-
-/// How many events go into one request; trace-svc takes this many.
-const MAX_EVENTS: usize = 256;
-/// How many bytes of events, unless one alone has more; trace-svc takes more than this.
-const MAX_BYTES: usize = 1024 * 1024;
+use super::{CALL_TIMEOUT, TraceLog, is_final};
 
 /// trace-svc.
 #[derive(Debug)]
@@ -37,10 +32,7 @@ impl TraceClient {
     pub(crate) fn new(link: Link) -> Self {
         Self::sending(move |events| {
             let link = link.clone();
-            async move {
-                let context = CallContext::background().with_timeout(CALL_TIMEOUT);
-                bounded(events::record(&link, &context, events)).await
-            }
+            async move { events::record(&link, CALL_TIMEOUT, events).await }
         })
     }
 
@@ -52,13 +44,14 @@ impl TraceClient {
     {
         let (sender, mut waiting) = mpsc::unbounded_channel();
         tokio::spawn(async move {
-            let mut events = Vec::new();
-            while waiting.recv_many(&mut events, MAX_EVENTS).await > 0 {
-                // Whoever has given up must not find the event in the log.
-                events.retain(|waiting: &Waiting| !waiting.caller.is_closed());
-                while !events.is_empty() {
-                    let later = events.split_off(fitting(&events));
-                    send(&request, std::mem::replace(&mut events, later)).await;
+            let mut next: Vec<Waiting> = Vec::new();
+            while waiting.recv_many(&mut next, events::MAX_EVENTS).await > 0 {
+                while !next.is_empty() {
+                    let later = next.split_off(events::fitting(
+                        next.iter().map(|waiting| &waiting.event),
+                        events::MAX_BYTES,
+                    ));
+                    send(&request, mem::replace(&mut next, later)).await;
                 }
             }
         });
@@ -76,18 +69,8 @@ impl TraceLog for TraceClient {
             receipt.await.map_err(|_| given_up())?
         };
         // The time in the queue counts too.
-        bounded(answer).boxed()
+        within(CALL_TIMEOUT, answer).boxed()
     }
-}
-
-/// How many of the first events fit into one request: at least one.
-fn fitting(events: &[Waiting]) -> usize {
-    let mut bytes = 0_usize;
-    let fit = events.iter().take_while(|waiting| {
-        bytes = bytes.saturating_add(waiting.event.len());
-        bytes <= MAX_BYTES
-    });
-    fit.count().max(1)
 }
 
 /// Sends a batch and tells its callers. An event that is refused for good spoils nobody else's.
@@ -96,34 +79,32 @@ where
     F: Fn(Vec<Bytes>) -> Fut,
     Fut: Future<Output = Result<Vec<Receipt>, Status>>,
 {
-    let alone = batch.len() == 1;
+    // Whoever has given up must not find the event in the log.
+    let wanted = |waiting: &Waiting| !waiting.caller.is_closed();
+    let batch: Vec<_> = batch.into_iter().filter(wanted).collect();
+    if batch.is_empty() {
+        return;
+    }
     match request(batch.iter().map(|waiting| waiting.event.clone()).collect()).await {
-        Ok(receipts) => {
-            for (waiting, receipt) in batch.into_iter().zip(receipts) {
-                waiting.tell(Ok(receipt));
-            }
-        }
-        Err(status) if is_final(&status) && !alone => {
-            for waiting in batch {
+        Err(status) if is_final(&status) && batch.len() > 1 => {
+            for waiting in batch.into_iter().filter(wanted) {
                 let answer = request(vec![waiting.event.clone()]).await;
-                waiting.tell(answer.and_then(only));
+                tell(vec![waiting], answer);
             }
         }
-        Err(status) => batch.into_iter().for_each(|waiting| waiting.tell(Err(status.clone()))),
+        answer => tell(batch, answer),
     }
 }
 
-fn only(receipts: Vec<Receipt>) -> Result<Receipt, Status> {
-    let receipt = receipts.into_iter().next();
-    receipt.ok_or_else(|| Status::internal("the answer holds no receipt"))
-}
-
-// === impl Waiting ===
-
-impl Waiting {
-    fn tell(self, answer: Result<Receipt, Status>) {
-        // The execution may have given up since.
-        let _gone = self.caller.send(answer);
+/// Executions may have given up since.
+fn tell(batch: Vec<Waiting>, answer: Result<Vec<Receipt>, Status>) {
+    match answer {
+        Ok(receipts) => batch.into_iter().zip(receipts).for_each(|(waiting, receipt)| {
+            let _gone = waiting.caller.send(Ok(receipt));
+        }),
+        Err(status) => batch.into_iter().for_each(|waiting| {
+            let _gone = waiting.caller.send(Err(status.clone()));
+        }),
     }
 }
 
@@ -234,7 +215,7 @@ mod tests {
     #[tokio::test]
     async fn large_events_travel_apart() {
         let (log, client) = Log::open(10);
-        let lengths = [MAX_BYTES + 1, 10, MAX_BYTES - 10, 1];
+        let lengths = [events::MAX_BYTES + 1, 10, events::MAX_BYTES - 10, 1];
         for answer in join_all(lengths.map(|length| client.record(event(length)))).await {
             answer.unwrap();
         }

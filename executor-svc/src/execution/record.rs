@@ -2,12 +2,14 @@
 
 use std::{collections::BTreeMap, time::SystemTime};
 
+use bytes::Bytes;
 use chassis::{
     PartName,
     convert::risk_to_proto,
     semconv::{self, event},
     time,
 };
+use prost::Message as _;
 use proto::{
     common::v1::Outcome,
     trace::v1::{Actor, Content, NewEvent},
@@ -21,7 +23,7 @@ use crate::{convert::outcome_name, gateway::GatewayRequest, permit::Permit};
 /// How a run was stopped on request: `confirmed` by the gateway, or by closing the connection (`disconnected`).
 const STOPPED_BY: &str = "countersign.execution.stopped_by";
 
-/// Makes a permit's events.
+/// Makes a permit's events, encoded.
 #[derive(Debug)]
 pub(crate) struct Recorder<'a> {
     pub(crate) permit: &'a Permit,
@@ -32,18 +34,18 @@ pub(crate) struct Recorder<'a> {
 
 impl Recorder<'_> {
     /// `execution.started`: verdict and warrant as evidence, and the hash of what goes out.
-    pub(crate) fn started(&self, event_id: Uuid, at: SystemTime, request_sha256: &str) -> NewEvent {
+    pub(crate) fn started(&self, event_id: Uuid, at: SystemTime, request_sha256: &str) -> Bytes {
         let mut started = self.event(event_id, at, event::EXECUTION_STARTED);
         started.attributes.extend([
             (semconv::VERDICT_JWS.to_owned(), self.permit.verdict_jws.clone()),
             (semconv::WARRANT_JWS.to_owned(), self.permit.warrant_jws.clone()),
             (semconv::GATEWAY_REQUEST_SHA256.to_owned(), request_sha256.to_owned()),
         ]);
-        started
+        started.encode_to_vec().into()
     }
 
     /// `execution.finished` with the whole answer, or `execution.failed` with what there is of it.
-    pub(crate) fn ended(&self, event_id: Uuid, at: SystemTime, ended: &Ended, caller: &Caller) -> NewEvent {
+    pub(crate) fn ended(&self, event_id: Uuid, at: SystemTime, ended: &Ended, caller: &Caller) -> Bytes {
         let succeeded = ended.outcome == Outcome::Succeeded;
         let kind = if succeeded {
             event::EXECUTION_FINISHED
@@ -73,7 +75,7 @@ impl Recorder<'_> {
             media_type: self.request.output_media_type.to_owned(),
             data: output.as_bytes().to_vec(),
         });
-        event
+        event.encode_to_vec().into()
     }
 
     fn event(&self, event_id: Uuid, at: SystemTime, kind: &str) -> NewEvent {

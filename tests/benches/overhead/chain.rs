@@ -1,4 +1,5 @@
-//! Countersign itself: GREEN runs from submission to outcome, as five processes of one program or of five, and in one process.
+//! Countersign itself: GREEN runs from submission to outcome, as five processes of one program or of five, and in one
+//! process.
 
 use std::{
     env, fs,

@@ -124,7 +124,7 @@ fn single_faults_are_found() {
 
 #[test]
 fn batches_have_a_size() {
-    for count in [0, MAX_BATCH_EVENTS + 1] {
+    for count in [0, MAX_EVENTS + 1] {
         let events = vec![message(EventType::ApprovalGranted); count];
         let status = batch_create_events(wire::BatchCreateEventsRequest { events }, PartName::Approval);
         assert_eq!(reason_of(&status.unwrap_err()), Some(ErrorReason::InvalidFields));

@@ -8,6 +8,7 @@ use std::{
     },
 };
 
+use chassis::events;
 use tokio::sync::{Notify, broadcast, watch};
 use warrant::ApprovalId;
 
@@ -127,11 +128,5 @@ impl Hub {
 
 /// How many of the first rows fit.
 pub(super) fn fitting<'a>(rows: impl Iterator<Item = &'a OutboxRow>, max: usize, max_bytes: usize) -> usize {
-    let mut bytes = 0_usize;
-    let fit = rows.take(max).take_while(|row| {
-        let first = bytes == 0;
-        bytes = bytes.saturating_add(row.event.len());
-        first || bytes <= max_bytes
-    });
-    fit.count()
+    events::fitting(rows.take(max).map(|row| &row.event), max_bytes)
 }
