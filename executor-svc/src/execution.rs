@@ -38,7 +38,7 @@ use tracing::Instrument as _;
 use self::{
     caller::{Caller, Messages},
     ended::Ended,
-    lease::Lease,
+    lease::{Lease, Standing},
     record::Recorder,
 };
 use crate::{
@@ -57,6 +57,8 @@ mod record;
 /// What must be left of the lease when the request goes out. Longer than it takes to connect.
 pub(crate) const SEND_MARGIN: Duration = Duration::from_secs(10);
 
+/// How long the gateway's answer is still waited for after the claim was lost.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 const CLAIM_PATIENCE: Duration = Duration::from_secs(15);
 const SKEW_WARNING: Duration = Duration::from_secs(5);
 const SKEW_LIMIT: Duration = Duration::from_secs(30);
@@ -269,9 +271,19 @@ impl Claimed<'_> {
             answer = self.executor.gateway.send(self.request, caller) => {
                 Ended::of_answer(answer, self.lease.standing())
             }
-            standing = self.lease.disturbed() => Ended::of_interruption(standing, self.request),
+            standing = self.interrupted() => Ended::of_interruption(standing, self.request),
             () = self.out_of_time() => Ended::unknown("executor-svc was stopped before the gateway had answered"),
         }
+    }
+
+    /// Waits until the gateway need not go on. Whoever was stalled past the lease wakes up to a claim that is lost and,
+    /// perhaps, to an answer that is being read: what it says is better than not knowing.
+    async fn interrupted(&self) -> Standing {
+        let standing = self.lease.disturbed().await;
+        if standing == Standing::Lost {
+            sleep(LAST_WORDS).await;
+        }
+        standing
     }
 
     async fn out_of_time(&self) {

@@ -13,7 +13,7 @@ use crate::{
     error::ExecutionError,
 };
 
-const RENEW_EVERY: Duration = Duration::from_secs(5);
+pub(super) const RENEW_EVERY: Duration = Duration::from_secs(5);
 const RENEW_AGAIN: Duration = Duration::from_secs(1);
 
 /// A claim and its lease. Renewal ends when this is dropped.

@@ -261,6 +261,20 @@ async fn a_lost_claim_gives_the_run_up_as_unknown() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_answer_that_comes_as_the_claim_is_lost_is_taken() {
+    let scene = Scene::new(None);
+    scene.plan(|state| state.usual_renewal = Some(Plan::Refuse(ErrorReason::ClaimLost)));
+    let messages = scene.begin(&fixtures::action());
+    tokio::time::sleep(lease::RENEW_EVERY + Duration::from_millis(500)).await;
+    scene.plan(|state| state.answer = Some(Answer::new(Outcome::Succeeded, "done")));
+    assert_eq!(finished(read(messages).await.unwrap()).outcome(), Outcome::Succeeded);
+    assert_eq!(
+        scene.world.journal()[2..],
+        ["send", "record execution.finished", "complete SUCCEEDED"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_unreachable_approval_service_does_not_stop_a_run() {
     let scene = Scene::new(None);
     scene.plan(|state| state.usual_renewal = Some(Plan::Unreachable));
