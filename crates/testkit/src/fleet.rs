@@ -2,13 +2,14 @@
 
 use std::{
     collections::BTreeMap,
-    net::TcpListener,
+    net::{Ipv4Addr, TcpListener},
+    ops::Range,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
 };
 
-use chassis::{Link, PartName};
+use chassis::{Ids as _, Link, PartName, SystemIds};
 use tempfile::TempDir;
 
 use crate::{
@@ -28,6 +29,9 @@ pub const PARTS: [PartName; 5] = [
 
 const READY_WITHIN: Duration = Duration::from_mins(1);
 const START_ATTEMPTS: usize = 5;
+/// Ports that the kernel gives to nobody by itself: it begins at 32,768 (`ip_local_port_range`). One that it does give could
+/// go to somebody's connection before its part listens, or while it is down.
+const PORTS: Range<u16> = 10_000..32_768;
 
 /// Where the gateway is, and the file with its token.
 #[derive(Debug, Clone)]
@@ -215,13 +219,13 @@ impl Fleet {
             .get_mut(&part)
             .unwrap_or_else(|| panic!("{part} is not running"));
         let ready = async {
-            while !link.is_ready().await {
-                if !process.is_running() {
-                    return false;
+            while process.is_running() {
+                if link.is_ready().await {
+                    return process.is_running();
                 }
                 crate::pause().await;
             }
-            true
+            false
         };
         tokio::time::timeout(READY_WITHIN, ready).await.unwrap_or(false)
     }
@@ -298,9 +302,19 @@ fn program(name: &str) -> PathBuf {
 
 /// A free port for each part. All are held until all are known, so that they differ.
 fn free_ports() -> BTreeMap<PartName, u16> {
-    let listeners = PARTS.map(|part| (part, TcpListener::bind("127.0.0.1:0").unwrap()));
+    let listeners = PARTS.map(|part| (part, listener()));
     listeners
         .iter()
         .map(|(part, listener)| (*part, listener.local_addr().unwrap().port()))
         .collect()
+}
+
+fn listener() -> TcpListener {
+    loop {
+        let random = u128::from_le_bytes(SystemIds.random_bytes()) % u128::from(PORTS.end - PORTS.start);
+        let port = PORTS.start + u16::try_from(random).unwrap();
+        if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            return listener;
+        }
+    }
 }
