@@ -9,6 +9,8 @@ use crate::auth::SUBJECT_HEADER;
 
 /// The header with the request id, in and out.
 pub const REQUEST_ID_HEADER: &str = "x-request-id";
+/// The header with the time that a call has left, as the gRPC specification writes it.
+pub(crate) const TIMEOUT_HEADER: &str = "grpc-timeout";
 /// The W3C trace context header.
 pub const TRACEPARENT_HEADER: &str = "traceparent";
 

@@ -6,7 +6,7 @@
 //! 4. [`deadline`]: the caller's `grpc-timeout`, bounded;
 //! 5. [`auth`]: who is calling, and whether they may.
 //!
-//! They are one middleware function: each layer of its own would clone the whole stack below it for every call.
+//! They are one service: each layer of its own would clone the whole stack below it for every call.
 
 mod auth;
 mod context;
@@ -14,55 +14,100 @@ mod deadline;
 mod errors;
 mod limit;
 
-use std::sync::Arc;
-
-use axum::{
-    extract::{Request, State},
-    middleware::Next,
-    response::Response,
+use std::{
+    convert::Infallible,
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
 };
-use tonic::Status;
+
+use tonic::{Status, body::Body, service::Routes};
+use tower::Service;
 use tracing::Instrument as _;
 
 use crate::{auth::Rights, ids::Ids, node::Node, part::PartName};
 
 use self::{auth::Gate, limit::Limit};
 
+type Request = http::Request<Body>;
+type Response = http::Response<Body>;
+
+/// A part's whole tower service, layers included.
+#[derive(Clone)]
+pub struct PartService {
+    layers: Arc<Layers>,
+    routes: Routes,
+}
+
 /// What the layers work with.
-pub(crate) struct Layers {
+struct Layers {
     part: PartName,
     ids: Arc<dyn Ids>,
     limit: Limit,
     gate: Gate,
 }
 
-/// Takes a call through all layers.
-pub(crate) async fn pass(State(layers): State<Arc<Layers>>, mut request: Request, next: Next) -> Response {
-    let arrival = context::enter(&*layers.ids, &mut request);
-    let mut response = layers.guard(request, next).instrument(arrival.span).await;
-    context::leave(arrival.request_id, &mut response);
-    response
+// === impl PartService ===
+
+impl PartService {
+    pub(crate) fn new(node: &Node, rights: Rights, routes: Routes) -> Self {
+        let layers = Layers {
+            part: node.part(),
+            ids: node.ids(),
+            limit: Limit::new(node.part(), node.config().max_requests),
+            gate: Gate::new(node.verifier(), rights),
+        };
+        Self {
+            layers: Arc::new(layers),
+            routes: routes.prepare(),
+        }
+    }
+}
+
+impl Service<Request> for PartService {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        // The limit refuses at once; nobody waits here.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let Self { layers, routes } = self.clone();
+        Box::pin(async move { Ok(layers.pass(request, routes).await) })
+    }
+}
+
+impl fmt::Debug for PartService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PartService")
+            .field("part", &self.layers.part)
+            .finish_non_exhaustive()
+    }
 }
 
 // === impl Layers ===
 
 impl Layers {
-    pub(crate) fn new(node: &Node, rights: Rights) -> Self {
-        Self {
-            part: node.part(),
-            ids: node.ids(),
-            limit: Limit::new(node.part(), node.config().max_requests),
-            gate: Gate::new(node.verifier(), rights),
-        }
+    /// Takes a call through all layers.
+    async fn pass(&self, mut request: Request, routes: Routes) -> Response {
+        let arrival = context::enter(&*self.ids, &mut request);
+        let mut response = self.guard(request, routes).instrument(arrival.span).await;
+        context::leave(arrival.request_id, &mut response);
+        response
     }
 
-    async fn guard(&self, request: Request, next: Next) -> Response {
+    async fn guard(&self, request: Request, routes: Routes) -> Response {
         let path = request.uri().path().to_owned();
-        let answer = errors::catch_panic(self.part, &path, self.limited(request, next)).await;
+        let answer = errors::catch_panic(self.part, &path, self.limited(request, routes)).await;
         errors::explain(self.part, &path, answer)
     }
 
-    async fn limited(&self, mut request: Request, next: Next) -> Response {
+    async fn limited(&self, mut request: Request, mut routes: Routes) -> Response {
         let _place = match self.limit.enter(request.uri().path()) {
             Ok(place) => place,
             Err(status) => return refuse(&status),
@@ -71,7 +116,13 @@ impl Layers {
         if let Err(status) = self.gate.admit(&mut request) {
             return refuse(&status);
         }
-        deadline::bound(self.part, deadline, next.run(request)).await
+        let handled = async move {
+            match routes.call(request).await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            }
+        };
+        deadline::bound(self.part, deadline, handled).await
     }
 }
 

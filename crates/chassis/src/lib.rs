@@ -42,12 +42,13 @@ pub use config::{HasNodeConfig, NodeConfig};
 pub use context::CallContext;
 pub use fault::{Code, Fault};
 pub use ids::{Ids, SequentialIds, SystemIds};
+pub use layers::PartService;
 pub use link::Link;
 pub use node::Node;
 pub use part::PartName;
 pub use pinned::{KeySetError, PinnedVerifier};
 pub use run::{Exit, run};
-pub use server::{Part, PartBuilder, PartService};
+pub use server::{Part, PartBuilder};
 pub use violations::Violations;
 
 /// The allocator of every program. A call allocates and frees some hundred small objects, often on different threads:

@@ -10,14 +10,23 @@ use std::{
 };
 
 use futures_util::FutureExt as _;
-use http::{Uri, header::AUTHORIZATION};
+use http::{HeaderMap, Uri, header::AUTHORIZATION};
 use hyper_util::{client::legacy::connect::HttpConnector, rt::TokioIo};
 use tokio::net::TcpStream;
-use tonic::{Status, body::Body, service::Routes, transport::Channel};
+use tonic::{Status, body::Body, transport::Channel};
 use tower::{Service, ServiceExt as _};
 
-use crate::{BoxError, auth::Credential, corked::Corked, part::PartName};
+use crate::{
+    BoxError,
+    auth::Credential,
+    context::{REQUEST_ID_HEADER, TIMEOUT_HEADER, TRACEPARENT_HEADER},
+    corked::Corked,
+    layers::PartService,
+    part::PartName,
+};
 
+/// Headers whose values are new with every call.
+const NEW_HEADERS: [&str; 3] = [TIMEOUT_HEADER, REQUEST_ID_HEADER, TRACEPARENT_HEADER];
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
@@ -34,7 +43,7 @@ type Connection = TokioIo<Corked<TcpStream>>;
 #[derive(Clone)]
 enum Transport {
     Remote(Channel),
-    Local(Routes),
+    Local(PartService),
 }
 
 // === impl Link ===
@@ -61,11 +70,11 @@ impl Link {
         })
     }
 
-    pub(crate) const fn local(target: PartName, routes: Routes, credential: Option<Arc<Credential>>) -> Self {
+    pub(crate) const fn local(target: PartName, service: PartService, credential: Option<Arc<Credential>>) -> Self {
         Self {
             target,
             credential,
-            transport: Transport::Local(routes),
+            transport: Transport::Local(service),
         }
     }
 
@@ -126,15 +135,26 @@ impl Service<http::Request<Body>> for Link {
         }
         match &mut self.transport {
             Transport::Remote(channel) => {
+                keep_out_of_table(request.headers_mut());
                 let answer = channel.call(request);
                 Box::pin(async move { Ok(answer.await?) })
             }
-            Transport::Local(routes) => {
+            Transport::Local(service) => {
                 // What this part's own layers left in the request is not the other part's business.
                 request.extensions_mut().clear();
-                let answer = routes.call(request);
+                let answer = service.call(request);
                 Box::pin(async move { answer.await.map_err(|never| match never {}) })
             }
+        }
+    }
+}
+
+/// Marks what HTTP/2 is to send without remembering it (never indexed, RFC 7541 §6.2.3): a dozen calls would fill the table
+/// of headers with values that don't come again, and the tokens in it would have to be sent anew.
+fn keep_out_of_table(headers: &mut HeaderMap) {
+    for name in NEW_HEADERS {
+        if let Some(value) = headers.get_mut(name) {
+            value.set_sensitive(true);
         }
     }
 }

@@ -8,12 +8,9 @@ use tokio::{
 };
 use tokio_stream::StreamExt as _;
 use tokio_util::sync::CancellationToken;
-use tonic::{
-    service::Routes,
-    transport::{Server, server::TcpIncoming},
-};
+use tonic::transport::{Server, server::TcpIncoming};
 
-use crate::{corked::Corked, node::Node, part::PartName};
+use crate::{corked::Corked, layers::PartService, node::Node, part::PartName};
 
 mod builder;
 mod health;
@@ -25,9 +22,6 @@ type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 type Background = Box<dyn FnOnce(CancellationToken) -> Task + Send>;
 type ReadyCheck = Box<dyn Fn() -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;
 
-/// A part's whole tower service, layers included.
-pub type PartService = Routes;
-
 /// Longest headers of a call: they hold two tokens of the greatest length, and more. Longer ones never reach a part.
 const MAX_HEADER_BYTES: u32 = 40 * 1024;
 
@@ -37,7 +31,7 @@ const TRUST_RELOAD_INTERVAL: Duration = Duration::from_secs(30);
 /// A part with all its layers, not yet listening.
 pub struct Part {
     node: Node,
-    routes: Routes,
+    service: PartService,
     health: Arc<Health>,
     pending: Arc<Mutex<Option<Pending>>>,
 }
@@ -64,7 +58,7 @@ impl Part {
 
     /// The part's whole tower service, layers included.
     pub fn service(&self) -> PartService {
-        self.routes.clone()
+        self.service.clone()
     }
 
     /// Starts the background tasks and health checks; once, however often it is called.
@@ -100,8 +94,7 @@ impl Part {
             .max_concurrent_streams(Some(config.max_streams))
             .http2_max_header_list_size(MAX_HEADER_BYTES)
             .http2_keepalive_interval(Some(Duration::from_secs(30)))
-            .add_routes(self.routes.clone())
-            .serve_with_incoming_shutdown(incoming, closing.clone().cancelled_owned());
+            .serve_with_incoming_shutdown(self.service.clone(), incoming, closing.clone().cancelled_owned());
         let mut server = std::pin::pin!(server);
         tokio::select! {
             ended = &mut server => return ended.map_err(io::Error::other),

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::extract::Request;
 use http::{HeaderMap, header::AUTHORIZATION};
 use tonic::Status;
 
+use super::Request;
 use crate::{
     auth::{Caller, Person, Principal, Refusal, Rights, SUBJECT_HEADER, Verifier},
     context::CallContext,

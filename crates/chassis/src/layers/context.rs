@@ -1,9 +1,9 @@
 //! Request id and trace context: taken over from the caller or made here, kept in the span, and told back.
 
-use axum::{extract::Request, response::Response};
 use http::{HeaderName, HeaderValue};
 use tracing::Span;
 
+use super::{Request, Response};
 use crate::{
     context::{CallContext, REQUEST_ID_HEADER},
     ids::Ids,

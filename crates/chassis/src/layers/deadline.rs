@@ -2,18 +2,16 @@
 
 use std::{future::Future, time::Duration};
 
-use axum::{extract::Request, response::Response};
 use proto::common::v1::ErrorReason;
 use tokio::time::Instant;
 
-use super::refuse;
+use super::{Request, Response, refuse};
 use crate::{
-    context::CallContext,
+    context::{CallContext, TIMEOUT_HEADER},
     fault::{Code, status},
     part::PartName,
 };
 
-const TIMEOUT_HEADER: &str = "grpc-timeout";
 /// Longer than any call should take; keeps arithmetic on deadlines in range.
 const LONGEST: Duration = Duration::from_hours(24);
 

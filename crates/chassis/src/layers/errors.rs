@@ -2,13 +2,12 @@
 
 use std::{future::Future, panic::AssertUnwindSafe};
 
-use axum::response::Response;
 use futures_util::FutureExt as _;
 use http::HeaderMap;
 use proto::common::v1::ErrorReason;
 use tonic::{Code as Grpc, Status};
 
-use super::refuse;
+use super::{Response, refuse};
 use crate::{
     fault::{Code, status},
     part::PartName,

@@ -2,7 +2,6 @@
 
 use std::{convert::Infallible, future::Future, sync::Arc};
 
-use axum::middleware::from_fn_with_state;
 use http::{Request, Response};
 use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
@@ -10,12 +9,7 @@ use tonic::{body::Body, server::NamedService, service::Routes};
 use tower::Service;
 
 use super::{Background, Health, Part, Pending, ReadyCheck};
-use crate::{
-    BoxError,
-    auth::Rights,
-    layers::{Layers, pass},
-    node::Node,
-};
+use crate::{BoxError, auth::Rights, layers::PartService, node::Node};
 
 /// Puts a part together.
 pub struct PartBuilder {
@@ -108,7 +102,7 @@ impl PartBuilder {
             .add_service(health_server)
             .add_service(with_names(reflection()).build_v1()?)
             .add_service(with_names(reflection()).build_v1alpha()?);
-        let routes = layered(&self.node, routes)?;
+        let service = PartService::new(&self.node, Rights::shipped()?, routes);
         let pending = Pending {
             background: self.background,
             checks: self.checks,
@@ -116,7 +110,7 @@ impl PartBuilder {
         };
         Ok(Part {
             node: self.node,
-            routes,
+            service,
             health: Arc::new(health),
             pending: Arc::new(Mutex::new(Some(pending))),
         })
@@ -129,10 +123,4 @@ impl std::fmt::Debug for PartBuilder {
             .field("services", &self.names)
             .finish_non_exhaustive()
     }
-}
-
-fn layered(node: &Node, routes: Routes) -> Result<Routes, BoxError> {
-    let layers = Arc::new(Layers::new(node, Rights::shipped()?));
-    let stack = routes.into_axum_router().layer(from_fn_with_state(layers, pass));
-    Ok(Routes::from(stack).prepare())
 }
