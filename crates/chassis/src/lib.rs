@@ -51,9 +51,9 @@ pub use run::{Exit, run};
 pub use server::{Part, PartBuilder};
 pub use violations::Violations;
 
-/// The allocator of every program. A call allocates and frees some hundred small objects, often on different threads:
-/// the system's allocator spends a tenth of a part's time on that.
-pub use mimalloc::MiMalloc as Allocator;
+/// The allocator of every program. A call allocates and frees some hundred small objects: what this one needs to know of
+/// them lies close together, and a part that wakes for one call has lost most of its caches.
+pub use tikv_jemallocator::Jemalloc as Allocator;
 
 /// Any error, at the edges.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
