@@ -23,6 +23,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use futures_util::FutureExt as _;
 use tonic::{Status, body::Body, service::Routes};
 use tower::Service;
 use tracing::Instrument as _;
@@ -116,12 +117,7 @@ impl Layers {
         if let Err(status) = self.gate.admit(&mut request) {
             return refuse(&status);
         }
-        let handled = async move {
-            match routes.call(request).await {
-                Ok(response) => response,
-                Err(never) => match never {},
-            }
-        };
+        let handled = routes.call(request).map(|Ok(response)| response);
         deadline::bound(self.part, deadline, handled).await
     }
 }

@@ -302,14 +302,14 @@ fn program(name: &str) -> PathBuf {
 
 /// A free port for each part. All are held until all are known, so that they differ.
 fn free_ports() -> BTreeMap<PartName, u16> {
-    let listeners = PARTS.map(|part| (part, listener()));
+    let listeners = PARTS.map(|part| (part, bind_some_port()));
     listeners
         .iter()
         .map(|(part, listener)| (*part, listener.local_addr().unwrap().port()))
         .collect()
 }
 
-fn listener() -> TcpListener {
+fn bind_some_port() -> TcpListener {
     loop {
         let random = u128::from_le_bytes(SystemIds.random_bytes()) % u128::from(PORTS.end - PORTS.start);
         let port = PORTS.start + u16::try_from(random).unwrap();
