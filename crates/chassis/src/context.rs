@@ -7,7 +7,7 @@ use tonic::metadata::{Ascii, MetadataValue};
 
 use crate::auth::SUBJECT_HEADER;
 
-/// The header with the request id, in and out.
+/// The header with the request id: the caller's, or in the answer the one that was made for it.
 pub const REQUEST_ID_HEADER: &str = "x-request-id";
 /// The header with the time that a call has left, as the gRPC specification writes it.
 pub(crate) const TIMEOUT_HEADER: &str = "grpc-timeout";

@@ -98,7 +98,7 @@ impl Layers {
     async fn pass(&self, mut request: Request, routes: Routes) -> Response {
         let arrival = context::enter(&*self.ids, &mut request);
         let mut response = self.guard(request, routes).instrument(arrival.span).await;
-        context::leave(arrival.request_id, &mut response);
+        context::leave(arrival.made_id, &mut response);
         response
     }
 

@@ -206,30 +206,35 @@ fn canonical_object(members: &[(&str, &str)]) -> String {
 /// Appends a JSON string with the escapes of RFC 8785, section 3.2.2.2, and no others.
 fn push_string(json: &mut String, text: &str) {
     json.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => json.push_str("\\\""),
-            '\\' => json.push_str("\\\\"),
-            '\u{08}' => json.push_str("\\b"),
-            '\t' => json.push_str("\\t"),
-            '\n' => json.push_str("\\n"),
-            '\u{0C}' => json.push_str("\\f"),
-            '\r' => json.push_str("\\r"),
-            '\0'..='\u{1F}' => push_escape(json, c),
-            _ => json.push(c),
+    for run in text.split_inclusive(is_escaped) {
+        let plain = run.trim_end_matches(is_escaped);
+        json.push_str(plain);
+        match run.as_bytes().get(plain.len()) {
+            None => {}
+            Some(b'"') => json.push_str("\\\""),
+            Some(b'\\') => json.push_str("\\\\"),
+            Some(0x08) => json.push_str("\\b"),
+            Some(b'\t') => json.push_str("\\t"),
+            Some(b'\n') => json.push_str("\\n"),
+            Some(0x0C) => json.push_str("\\f"),
+            Some(b'\r') => json.push_str("\\r"),
+            Some(control) => push_escape(json, *control),
         }
     }
     json.push('"');
 }
 
+const fn is_escaped(c: char) -> bool {
+    matches!(c, '"' | '\\' | '\0'..='\u{1F}')
+}
+
 /// Appends the six-character escape of a control character below U+0020.
-fn push_escape(json: &mut String, control: char) {
-    let code = u32::from(control);
+fn push_escape(json: &mut String, control: u8) {
     json.push_str("\\u00");
     json.extend(
-        [code >> 4, code & 0xF]
+        [control >> 4, control & 0xF]
             .into_iter()
-            .filter_map(|digit| char::from_digit(digit, 16)),
+            .filter_map(|digit| char::from_digit(digit.into(), 16)),
     );
 }
 
