@@ -96,22 +96,22 @@ impl SqliteStore {
         let connection = connect(&path)?;
 
         let known = Known::read(&connection)?;
-        let clock = Arc::new(StoreClock::new(clock, known.clock));
+        let time = Arc::new(StoreClock::new(Arc::clone(&clock), known.clock));
         let receipts = Arc::new(Receipts::new(known.relayed));
         let hub = Arc::new(Hub::new(known.last_change, known.last_row));
         let workshop = Workshop {
             connection,
-            clock: clock.clone(),
+            clock: Arc::clone(&time),
             ids,
             terms,
             receipts: receipts.clone(),
             hub: hub.clone(),
         };
-        let writer = Writer::start(workshop).map_err(failed(&path))?;
+        let writer = Writer::start(workshop, clock).map_err(failed(&path))?;
         Ok(Self {
             writer,
             readers: Readers::new(path),
-            clock,
+            clock: time,
             receipts,
             hub,
             _lock: lock,

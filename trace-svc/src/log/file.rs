@@ -25,15 +25,14 @@ use std::{
     fs::File,
     path::PathBuf,
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
-    thread::JoinHandle,
 };
 
 use tokio::{
-    sync::{Semaphore, mpsc, oneshot, watch},
+    sync::{Semaphore, oneshot, watch},
     task::spawn_blocking,
 };
 
-use chassis::{clock::Clock, ids::Ids};
+use chassis::{GroupCommit, clock::Clock, group_commit::NotTaken, ids::Ids};
 
 use crate::{
     error::{OpenError, TraceError},
@@ -72,9 +71,9 @@ pub struct FileLogOptions {
 #[derive(Debug)]
 pub struct FileLog {
     shared: Arc<Shared>,
-    queue: Option<mpsc::Sender<Job>>,
     room: Arc<Semaphore>,
-    writer: Option<JoinHandle<()>>,
+    writer: GroupCommit<Writer>,
+    // Released when everything else is closed.
     _lock: File,
 }
 
@@ -129,25 +128,21 @@ impl FileLog {
             index: RwLock::new(recovered.index),
             failed: watch::Sender::new(false),
         });
-        let (queue, jobs) = mpsc::channel(options.queue_requests.max(1));
         let mut writer = Writer::open(
             Arc::clone(&shared),
             disk,
             recovered.end,
             options.segment_bytes,
-            clock,
+            Arc::clone(&clock),
             ids,
         )?;
         writer.record_recoveries(recovered.quarantined)?;
-        let writer = std::thread::Builder::new()
-            .name("trace-log".to_owned())
-            .spawn(move || writer.run(jobs))
+        let writer = GroupCommit::start("trace-log", writer, options.queue_requests, clock)
             .map_err(OpenError::io(options.data_dir))?;
         Ok(Self {
             shared,
-            queue: Some(queue),
             room: Arc::new(Semaphore::new(options.queue_bytes.min(Semaphore::MAX_PERMITS))),
-            writer: Some(writer),
+            writer,
             _lock: lock,
         })
     }
@@ -181,16 +176,15 @@ impl FileLog {
     }
 
     async fn write(&self, drafts: Vec<Draft>, bytes: usize) -> Result<Vec<Receipt>, TraceError> {
-        let queue = self.queue.as_ref().ok_or(TraceError::Unavailable("it is closing"))?;
         let room = Arc::clone(&self.room)
             .try_acquire_many_owned(u32::try_from(bytes).unwrap_or(u32::MAX))
             .map_err(|_| TraceError::Overloaded)?;
         let (reply, answer) = oneshot::channel();
-        queue
-            .try_send(Job { drafts, reply, room })
+        self.writer
+            .submit(Job { drafts, reply, room })
             .map_err(|error| match error {
-                mpsc::error::TrySendError::Full(_) => TraceError::Overloaded,
-                mpsc::error::TrySendError::Closed(_) => TraceError::Unavailable("it is closing"),
+                NotTaken::Full => TraceError::Overloaded,
+                NotTaken::Stopped => TraceError::Unavailable("its writer has stopped"),
             })?;
         answer.await.map_err(|_| TraceError::Interrupted)?
     }
@@ -239,17 +233,6 @@ impl TraceLog for FileLog {
 
     fn name(&self) -> &str {
         &self.shared.name
-    }
-}
-
-impl Drop for FileLog {
-    fn drop(&mut self) {
-        drop(self.queue.take());
-        if let Some(writer) = self.writer.take()
-            && writer.join().is_err()
-        {
-            tracing::error!("the log's writer panicked");
-        }
     }
 }
 

@@ -1,17 +1,12 @@
-//! The one thread that writes: it takes all requests that wait, runs them in one transaction, and commits once for all.
-//! Where one of them fails, each has a transaction of its own instead.
+//! The one writer: it runs all requests of a commit in one transaction. Where one of them fails, each has a transaction of
+//! its own instead.
 
 use std::{
-    ops::RangeInclusive,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-        mpsc,
-    },
-    thread::{self, JoinHandle},
+    ops::{ControlFlow, RangeInclusive},
+    sync::Arc,
 };
 
-use chassis::Ids;
+use chassis::{Clock, Commit, GroupCommit, Ids};
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::oneshot;
 
@@ -32,19 +27,16 @@ use crate::{
 
 /// How many requests share a commit at most.
 const MAX_BATCH: usize = 256;
+/// How many requests wait for a commit at most; the limit on calls is far lower.
+const MAX_WAITING: usize = 65_536;
 /// How many outbox rows are deleted at once at least, unless a flush is asked for.
 const MIN_PRUNED: usize = 256;
 
-/// Takes requests to the writing thread.
+/// Takes requests to the writer.
 #[derive(Debug)]
-pub(super) struct Writer {
-    /// `None` once the store is closing.
-    jobs: Option<mpsc::Sender<Job>>,
-    thread: Option<JoinHandle<()>>,
-    open: Arc<AtomicBool>,
-}
+pub(super) struct Writer(GroupCommit<Workshop>);
 
-/// What the thread works with.
+/// What the writer works with.
 pub(super) struct Workshop {
     pub(super) connection: Connection,
     pub(super) clock: Arc<StoreClock>,
@@ -54,11 +46,11 @@ pub(super) struct Workshop {
     pub(super) hub: Arc<Hub>,
 }
 
-/// A request to the thread.
-type Job = Box<dyn Work>;
+/// A request to the writer.
+pub(super) type Job = Box<dyn Work>;
 
 /// What a request does, and who waits for it.
-trait Work: Send {
+pub(super) trait Work: Send {
     /// Does it in the transaction, from the beginning each time; says whether it may be committed. A refusal may: what
     /// time alone has changed stays.
     fn run(&mut self, session: &mut Session<'_>) -> bool;
@@ -83,26 +75,12 @@ enum Failure {
 // === impl Writer ===
 
 impl Writer {
-    pub(super) fn start(workshop: Workshop) -> std::io::Result<Self> {
-        let (jobs, waiting) = mpsc::channel();
-        let open = Arc::new(AtomicBool::new(true));
-        let alive = Alive(open.clone());
-        let thread = thread::Builder::new()
-            .name("approval-writer".to_owned())
-            .spawn(move || {
-                let alive = alive;
-                workshop.run(&waiting);
-                drop(alive);
-            })?;
-        Ok(Self {
-            jobs: Some(jobs),
-            thread: Some(thread),
-            open,
-        })
+    pub(super) fn start(workshop: Workshop, clock: Arc<dyn Clock>) -> std::io::Result<Self> {
+        GroupCommit::start("approval-writer", workshop, MAX_WAITING, clock).map(Self)
     }
 
     pub(super) fn is_open(&self) -> bool {
-        self.open.load(Ordering::Acquire)
+        self.0.is_open()
     }
 
     /// Runs `work` in the next transaction; returns after the commit. It is run again if another request spoils the
@@ -117,20 +95,8 @@ impl Writer {
             result: Err(StoreError::Stopped.into()),
             caller,
         });
-        let jobs = self.jobs.as_ref().ok_or(StoreError::Stopped)?;
-        jobs.send(job).map_err(|_| StoreError::Stopped)?;
+        self.0.submit(job).map_err(|_| StoreError::Stopped)?;
         receiver.await.map_err(|_| StoreError::Stopped)?
-    }
-}
-
-impl Drop for Writer {
-    fn drop(&mut self) {
-        self.jobs = None;
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            tracing::error!("the approval store's writer panicked");
-        }
     }
 }
 
@@ -157,35 +123,28 @@ where
     }
 }
 
-/// Says that the thread has ended, however it ended.
-struct Alive(Arc<AtomicBool>);
-
-impl Drop for Alive {
-    fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
-    }
-}
-
 // === impl Workshop ===
 
-impl Workshop {
-    fn run(self, waiting: &mpsc::Receiver<Job>) {
-        while let Ok(first) = waiting.recv() {
-            // Whoever is about to ask gets to do so first, where the processors are busy: fewer and larger commits. Where
-            // they are idle, this returns at once.
-            thread::yield_now();
-            let mut jobs = vec![first];
-            jobs.extend(waiting.try_iter().take(MAX_BATCH - 1));
-            if let Err(error) = self.transact(jobs) {
+impl Commit for Workshop {
+    type Job = Job;
+
+    const MAX_WEIGHT: usize = MAX_BATCH;
+
+    fn commit(&mut self, jobs: Vec<Job>) -> ControlFlow<()> {
+        match self.transact(jobs) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
                 tracing::error!(%error, "the approval store stops: a commit failed and the disk can't be trusted");
-                return;
+                ControlFlow::Break(())
             }
         }
     }
+}
 
+impl Workshop {
     /// One transaction for all jobs. An error means that the store must not go on.
     fn transact(&self, mut jobs: Vec<Job>) -> Result<(), StoreError> {
-        let failure = match self.commit(&mut jobs) {
+        let failure = match self.transaction(&mut jobs) {
             Ok(published) => {
                 self.hub.publish(published);
                 answer(jobs, || Ok(()));
@@ -212,7 +171,7 @@ impl Workshop {
         }
     }
 
-    fn commit(&self, jobs: &mut [Job]) -> Result<Published, Failure> {
+    fn transaction(&self, jobs: &mut [Job]) -> Result<Published, Failure> {
         self.step("BEGIN IMMEDIATE")?;
         let mut session = Session {
             connection: &self.connection,

@@ -1,13 +1,10 @@
 //! The one writer: takes what waits, plans it, writes it at once, syncs it once, and only then answers.
-//!
-//! Nothing waits for company on an idle machine: a commit begins as soon as something is there, and what arrives while
-//! the disk is busy is the next commit. On a busy one, whoever is about to ask gets to do so first.
 
-use std::{io, sync::Arc, thread};
+use std::{io, ops::ControlFlow, sync::Arc};
 
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use chassis::{clock::Clock, ids::Ids};
+use chassis::{Commit, clock::Clock, ids::Ids};
 
 use crate::{
     error::{OpenError, TraceError},
@@ -56,13 +53,36 @@ enum CommitError {
     Failed,
 }
 
-struct Commit {
+struct Entries {
     lines: Vec<PlannedLine>,
     bytes: Vec<u8>,
     answers: Vec<Answer>,
 }
 
 // === impl Writer ===
+
+impl Commit for Writer {
+    type Job = Job;
+
+    const MAX_WEIGHT: usize = MAX_COMMIT_EVENTS;
+
+    fn weight(job: &Job) -> usize {
+        job.drafts.len()
+    }
+
+    fn commit(&mut self, jobs: Vec<Job>) -> ControlFlow<()> {
+        let (requests, replies): (Vec<_>, Vec<_>) =
+            jobs.into_iter().map(|job| (job.drafts, (job.reply, job.room))).unzip();
+        let answers = self.append(requests);
+        for (answer, (reply, room)) in answers.into_iter().zip(replies) {
+            drop(room);
+            // The caller may have gone; the events are recorded all the same.
+            let _ = reply.send(answer);
+        }
+        // A log that has failed refuses by itself (TR-9).
+        ControlFlow::Continue(())
+    }
+}
 
 impl Writer {
     /// Continues the segment that recovery found last, or begins the first.
@@ -102,40 +122,22 @@ impl Writer {
         }
         let quarantine = self.shared.folders.quarantine();
         let failed = |error: TraceError| OpenError::io(quarantine)(io::Error::other(error));
-        let answers = self.commit(vec![events]);
+        let answers = self.append(vec![events]);
         answers
             .into_iter()
             .try_for_each(|answer| answer.map(drop))
             .map_err(failed)
     }
 
-    /// Serves requests until the log is closed.
-    pub(super) fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
-        while let Some(first) = jobs.blocking_recv() {
-            thread::yield_now();
-            let waiting = take_waiting(first, &mut jobs);
-            let (requests, replies): (Vec<_>, Vec<_>) = waiting
-                .into_iter()
-                .map(|job| (job.drafts, (job.reply, job.room)))
-                .unzip();
-            let answers = self.commit(requests);
-            for (answer, (reply, room)) in answers.into_iter().zip(replies) {
-                drop(room);
-                // The caller may have gone; the events are recorded all the same.
-                let _ = reply.send(answer);
-            }
-        }
-    }
-
     /// One commit: an answer for each request, given only when its lines are durable (TR-1).
-    fn commit(&mut self, requests: Vec<Vec<Draft>>) -> Vec<Answer> {
+    fn append(&mut self, requests: Vec<Vec<Draft>>) -> Vec<Answer> {
         let count = requests.len();
         if let Err(error) = self.shared.check_health() {
             return refuse(count, error, || self.unhealthy());
         }
-        let commit = self.plan(requests);
-        match self.write(&commit) {
-            Ok(()) => commit.answers,
+        let entries = self.plan(requests);
+        match self.write(&entries) {
+            Ok(()) => entries.answers,
             Err(CommitError::Full) => refuse(count, TraceError::DiskFull, || TraceError::DiskFull),
             Err(CommitError::Failed) => refuse(count, self.unhealthy(), || self.unhealthy()),
         }
@@ -146,47 +148,47 @@ impl Writer {
         self.shared.check_health().err().unwrap_or(fallback)
     }
 
-    fn plan(&self, requests: Vec<Vec<Draft>>) -> Commit {
+    fn plan(&self, requests: Vec<Vec<Draft>>) -> Entries {
         let index = self.shared.index();
         let now = self.clock.now();
         let mut plan = Plan::new(&self.shared.name, &index, &self.shared.folders, self.ids.as_ref(), now);
         let answers = requests.into_iter().map(|drafts| plan.add(drafts)).collect();
-        Commit {
+        Entries {
             lines: plan.lines,
             bytes: plan.bytes,
             answers,
         }
     }
 
-    fn write(&mut self, commit: &Commit) -> Result<(), CommitError> {
-        if commit.bytes.is_empty() {
+    fn write(&mut self, entries: &Entries) -> Result<(), CommitError> {
+        if entries.bytes.is_empty() {
             return Ok(());
         }
-        if self.length > 0 && self.length + commit.bytes.len() as u64 > self.segment_bytes {
+        if self.length > 0 && self.length + entries.bytes.len() as u64 > self.segment_bytes {
             self.roll()?;
         }
-        if let Err(error) = write_all(self.file.as_mut(), &commit.bytes) {
+        if let Err(error) = write_all(self.file.as_mut(), &entries.bytes) {
             return Err(self.refused("lines could not be written", &error));
         }
         if let Err(error) = self.file.sync() {
             return Err(self.broken("lines could not be made durable", &error));
         }
-        self.apply(commit);
+        self.apply(entries);
         if std::mem::take(&mut self.full) {
             tracing::info!("there is room on the disk again");
         }
         Ok(())
     }
 
-    fn apply(&mut self, commit: &Commit) {
+    fn apply(&mut self, entries: &Entries) {
         let mut index = self.shared.index_mut();
-        for planned in &commit.lines {
+        for planned in &entries.lines {
             // A segment is at most 1 GiB and a line fits 16 bits, so neither number is ever cut.
             let offset = u32::try_from(self.length + planned.start as u64).unwrap_or(u32::MAX);
             let length = u16::try_from(planned.length).unwrap_or(u16::MAX);
             index.apply(&planned.line, planned.leaf, offset, length);
         }
-        self.length += commit.bytes.len() as u64;
+        self.length += entries.bytes.len() as u64;
     }
 
     fn roll(&mut self) -> Result<(), CommitError> {
@@ -242,18 +244,6 @@ fn begin_segment(shared: &Shared, disk: &dyn Disk, mut file: Box<dyn DiskFile>) 
     disk.sync_folder(&shared.folders.segments())?;
     shared.index_mut().begin_segment();
     Ok(file)
-}
-
-fn take_waiting(first: Job, jobs: &mut mpsc::Receiver<Job>) -> Vec<Job> {
-    let mut events = first.drafts.len();
-    let mut waiting = vec![first];
-    while events < MAX_COMMIT_EVENTS
-        && let Ok(job) = jobs.try_recv()
-    {
-        events += job.drafts.len();
-        waiting.push(job);
-    }
-    waiting
 }
 
 fn refuse(count: usize, first: TraceError, more: impl Fn() -> TraceError) -> Vec<Answer> {
