@@ -135,8 +135,9 @@ impl fmt::Debug for CallContext {
 
 /// Whether `value` is a `traceparent` of version 00 (W3C Trace Context, 2021) with ids that are not all zero.
 pub fn is_traceparent(value: &str) -> bool {
-    let parts: Vec<&str> = value.split('-').collect();
-    let [version, trace, span, flags] = parts.as_slice() else {
+    let mut parts = value.split('-');
+    let parts = [(); 5].map(|()| parts.next());
+    let [Some(version), Some(trace), Some(span), Some(flags), None] = parts else {
         return false;
     };
     let is_hex = |text: &str, length: usize| {
@@ -146,7 +147,7 @@ pub fn is_traceparent(value: &str) -> bool {
                 .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
     };
     let is_set = |text: &str| text.bytes().any(|byte| byte != b'0');
-    *version == "00" && is_hex(trace, 32) && is_set(trace) && is_hex(span, 16) && is_set(span) && is_hex(flags, 2)
+    version == "00" && is_hex(trace, 32) && is_set(trace) && is_hex(span, 16) && is_set(span) && is_hex(flags, 2)
 }
 
 fn fresh_traceparent(bytes: [u8; 16]) -> String {

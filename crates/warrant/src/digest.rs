@@ -36,6 +36,14 @@ pub(crate) fn sha256_of_parts(domain: &str, parts: &[&str]) -> [u8; 32] {
     hasher.finalize().into()
 }
 
+/// Writes at most 32 bytes as lowercase hexadecimal digits.
+pub fn write_hex(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
+    let mut digits = [0; 64];
+    let digits = digits.get_mut(..2 * bytes.len()).ok_or(fmt::Error)?;
+    hex::encode_to_slice(bytes, digits).map_err(|_| fmt::Error)?;
+    f.write_str(str::from_utf8(digits).map_err(|_| fmt::Error)?)
+}
+
 /// Whether the text consists of lowercase hexadecimal digits only.
 pub(crate) fn is_lower_hex(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
@@ -62,7 +70,8 @@ impl ActionDigest {
 
 impl fmt::Display for ActionDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{PREFIX}{}", hex::encode(self.0))
+        f.write_str(PREFIX)?;
+        write_hex(f, &self.0)
     }
 }
 

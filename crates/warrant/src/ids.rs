@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::{
-    digest::{is_lower_hex, sha256_of_parts},
+    digest::{is_lower_hex, sha256_of_parts, write_hex},
     error::ParseError,
 };
 
@@ -86,7 +86,7 @@ impl RunId {
 
 impl fmt::Display for RunId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.0))
+        write_hex(f, &self.0)
     }
 }
 

@@ -22,9 +22,19 @@ pub(crate) fn check_object(text: &str, max_depth: usize) -> Result<(), serde_jso
     deserializer.end()
 }
 
-/// Reads a flat JSON object strictly; `T` must deny unknown fields.
+/// Reads a JSON object strictly.
 pub(crate) fn parse_object<T: DeserializeOwned>(text: &str) -> Result<T, serde_json::Error> {
     check_object(text, MAX_DEPTH)?;
+    serde_json::from_str(text)
+}
+
+/// The same in one pass, for an object of known members without objects in it: `T` must deny unknown fields, and serde
+/// refuses a known one that occurs twice.
+pub(crate) fn parse_record<T: DeserializeOwned>(text: &str) -> Result<T, serde_json::Error> {
+    // serde alone would take a list of the members' values, too.
+    if !text.trim_ascii_start().starts_with('{') {
+        return Err(serde_json::Error::custom("not a JSON object"));
+    }
     serde_json::from_str(text)
 }
 
@@ -164,15 +174,32 @@ mod tests {
         }
     }
 
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Record {
+        #[expect(dead_code, reason = "only its presence matters")]
+        a: u8,
+    }
+
     #[test]
-    fn a_list_is_not_read_as_a_record() {
-        #[derive(Debug, serde::Deserialize)]
-        struct Record {
-            #[expect(dead_code, reason = "only its presence matters")]
-            a: u8,
+    fn a_record_has_its_members_and_no_others_once_each() {
+        for parse in [parse_object::<Record>, parse_record::<Record>] {
+            assert!(parse(" {\"\\u0061\":1}").is_ok());
+            let refused = [
+                "[1]",
+                " [1]",
+                "1",
+                "",
+                "{}",
+                r#"{"a":1}{}"#,
+                r#"{"a":1,"b":1}"#,
+                r#"{"a":1,"a":1}"#,
+                r#"{"a":1,"\u0061":1}"#,
+            ];
+            for text in refused {
+                assert!(parse(text).is_err(), "{text}");
+            }
         }
         assert!(serde_json::from_str::<Record>("[1]").is_ok(), "serde alone accepts it");
-        assert!(parse_object::<Record>("[1]").is_err());
-        assert!(parse_object::<Record>(r#"{"a":1}"#).is_ok());
     }
 }

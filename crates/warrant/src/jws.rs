@@ -116,7 +116,7 @@ fn open(token: &str, typ: &str, keys: &KeySet, known: &KnownSignatures) -> Resul
         .filter(|(_, payload)| !payload.contains('.'))
         .ok_or(not_compact)?;
 
-    let header: Header = json::parse_object(&decode_text(header)?)
+    let header: Header = json::parse_record(&decode_text(header)?)
         .map_err(|_| TokenError::Malformed("header is not exactly `alg`, `typ`, `kid`"))?;
     if header.alg != ALGORITHM {
         return Err(TokenError::WrongAlgorithm);
@@ -242,7 +242,7 @@ impl<C: Claims> Verifier<C> {
     /// that people took an hour to grant, or a warrant in a trace. It must never permit anything by itself.
     pub fn verify_ignoring_expiry(&self, token: &str, now: SystemTime) -> Result<C, TokenError> {
         let payload = open(token, C::TYPE, &self.keys, &self.known)?;
-        let claims: C = json::parse_object(&payload).map_err(|error| TokenError::InvalidClaims(error.to_string()))?;
+        let claims: C = json::parse_record(&payload).map_err(|error| TokenError::InvalidClaims(error.to_string()))?;
         if claims.iss() != self.issuer {
             return Err(TokenError::WrongIssuer);
         }

@@ -75,7 +75,7 @@ mod warrant;
 
 pub use crate::{
     action::{Action, DEFAULT_LIMITS, Limits, Operation, Violation},
-    digest::{ActionDigest, token_hash},
+    digest::{ActionDigest, token_hash, write_hex},
     error::{BindingError, KeyError, ParseError, SealError, TokenError},
     ids::{ApprovalId, RunId, approval_id, session_key},
     jws::{CLOCK_LEEWAY, Claims, MAX_TOKEN_BYTES, Signer, Verifier, numeric_date},

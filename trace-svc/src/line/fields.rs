@@ -6,18 +6,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::{BlobId, Leaf};
 
-const DIGEST_DIGITS: usize = 64;
-
 fn parse_digest(text: &str) -> Option<[u8; 32]> {
     let mut bytes = [0; 32];
     let lowercase = text.bytes().all(|byte| !byte.is_ascii_uppercase());
     (lowercase && hex::decode_to_slice(text, &mut bytes).is_ok()).then_some(bytes)
-}
-
-fn write_digest(bytes: [u8; 32], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let mut digits = [0; DIGEST_DIGITS];
-    hex::encode_to_slice(bytes, &mut digits).map_err(|_| fmt::Error)?;
-    f.write_str(std::str::from_utf8(&digits).map_err(|_| fmt::Error)?)
 }
 
 /// `v`: the number 1 and nothing else.
@@ -115,7 +107,7 @@ impl<'de> Deserialize<'de> for Version {
 
 impl fmt::Display for Leaf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_digest(self.0, f)
+        warrant::write_hex(f, &self.0)
     }
 }
 
@@ -123,7 +115,7 @@ impl fmt::Display for Leaf {
 
 impl fmt::Display for BlobId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_digest(self.0, f)
+        warrant::write_hex(f, &self.0)
     }
 }
 
