@@ -190,7 +190,10 @@ fn check(
 
 fn canonical_object(members: &[(&str, &str)]) -> String {
     debug_assert!(members.is_sorted(), "members stand in the order of their names");
-    let mut json = String::from("{");
+    // Quotes, colon and comma of each member, and the braces; escapes come on top.
+    let length: usize = members.iter().map(|(name, value)| name.len() + value.len() + 6).sum();
+    let mut json = String::with_capacity(length + 2);
+    json.push('{');
     for (index, (name, value)) in members.iter().enumerate() {
         if index > 0 {
             json.push(',');
