@@ -184,7 +184,7 @@ impl FileLog {
             .submit(Job { drafts, reply, room })
             .map_err(|error| match error {
                 NotTaken::Full => TraceError::Overloaded,
-                NotTaken::Stopped => TraceError::Unavailable("its writer has stopped"),
+                NotTaken::Stopped => self.shared.stopped(),
             })?;
         answer.await.map_err(|_| TraceError::Interrupted)?
     }
@@ -264,6 +264,12 @@ impl Shared {
     fn fail(&self, what: &'static str, error: &std::io::Error) {
         tracing::error!(%error, "{what}; the log has failed and takes no more events");
         self.failed.send_replace(true);
+    }
+
+    /// Ends the log as well: only a panic stops its writer.
+    fn stopped(&self) -> TraceError {
+        self.failed.send_replace(true);
+        TraceError::Unavailable("its writer has stopped")
     }
 
     fn store(&self, blob: &Blob) -> Result<(), TraceError> {

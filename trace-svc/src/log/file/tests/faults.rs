@@ -25,6 +25,8 @@ struct Faults {
     no_folder_sync: AtomicBool,
     /// Files can't be written, for no good reason.
     no_write: AtomicBool,
+    /// A write panics.
+    panics: AtomicBool,
     /// What was asked of it, in order: `write`, `sync`, `rename`, each with its folder.
     asked: Mutex<Vec<String>>,
 }
@@ -47,6 +49,7 @@ impl Default for Faults {
             no_sync: AtomicBool::default(),
             no_folder_sync: AtomicBool::default(),
             no_write: AtomicBool::default(),
+            panics: AtomicBool::default(),
             asked: Mutex::default(),
         }
     }
@@ -104,6 +107,7 @@ impl Disk for FaultyDisk {
 impl DiskFile for FaultyFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.faults.note("write in", &self.folder);
+        assert!(!self.faults.panics.load(SeqCst), "told to");
         if self.faults.no_write.load(SeqCst) {
             return Err(io::Error::other("EIO"));
         }
@@ -283,6 +287,17 @@ async fn a_failed_write_ends_the_log_for_good() {
     append(&log, testing::event(1, 0)).await.unwrap();
     faults.no_write.store(true, SeqCst);
     append(&log, testing::event(1, 1)).await.unwrap_err();
+    assert_failed(&log, &faults).await;
+}
+
+#[tokio::test]
+async fn a_writer_that_panics_ends_the_log_for_good() {
+    let folder = testing::folder();
+    let (log, faults) = open_faulty(folder.path(), 1 << 20);
+    append(&log, testing::event(1, 0)).await.unwrap();
+    faults.panics.store(true, SeqCst);
+    // The panic first takes its own request with it, and what comes before the thread has ended.
+    while matches!(append(&log, testing::event(1, 1)).await, Err(TraceError::Interrupted)) {}
     assert_failed(&log, &faults).await;
 }
 
