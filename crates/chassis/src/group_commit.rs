@@ -158,7 +158,8 @@ impl<C: Commit> Desk<C> {
             return None;
         }
         let seat = self.seat.try_lock().ok()?;
-        seat.pace.is_calm(self.clock.monotonic()).then_some(seat)
+        // Whoever sat here before may have stopped the writer.
+        (self.is_open() && seat.pace.is_calm(self.clock.monotonic())).then_some(seat)
     }
 
     fn enqueue(&self, queue: &mpsc::Sender<C::Job>, job: C::Job) -> Result<(), NotTaken> {

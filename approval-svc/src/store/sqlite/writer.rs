@@ -8,7 +8,7 @@ use std::{
 
 use chassis::{Clock, Commit, GroupCommit, Ids};
 use rusqlite::{Connection, ErrorCode};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::{
     approval::Terms,
@@ -27,8 +27,8 @@ use crate::{
 
 /// How many requests share a commit at most.
 const MAX_BATCH: usize = 256;
-/// How many requests wait for a commit at most; the limit on calls is far lower.
-const MAX_WAITING: usize = 65_536;
+/// As many requests wait for a commit as come: the limit on calls bounds them.
+const MAX_WAITING: usize = Semaphore::MAX_PERMITS;
 /// How many outbox rows are deleted at once at least, unless a flush is asked for.
 const MIN_PRUNED: usize = 256;
 

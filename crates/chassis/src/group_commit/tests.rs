@@ -184,6 +184,8 @@ fn a_writer_that_breaks_takes_no_more() {
     let bench = Bench::new(8);
     bench.calm();
     bench.submit(0, Does::Stop).unwrap();
+    // Neither does one that had been about to commit meanwhile.
+    assert!(bench.group.desk.lone_seat().is_none());
     bench.stopped();
 }
 
