@@ -10,7 +10,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let descriptors = protox::compile(&files, ["."])?;
     let out = PathBuf::from(env::var("OUT_DIR")?);
     fs::write(out.join("countersign.binpb"), descriptors.encode_to_vec())?;
-    tonic_prost_build::configure().btree_map(".").compile_fds(descriptors)?;
+    // The largest messages of the streams lie on the heap: each layer moves whatever passes it, the short ones too.
+    tonic_prost_build::configure()
+        .btree_map(".")
+        .boxed(".countersign.execution.v1.ExecuteActionResponse.event.finished")
+        .boxed(".countersign.governance.v1.StreamRunResponse.update.run")
+        .boxed(".countersign.governance.v1.WatchRunResponse.update.run")
+        .compile_fds(descriptors)?;
     Ok(())
 }
 

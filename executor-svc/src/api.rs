@@ -3,7 +3,7 @@
 use std::{pin::Pin, sync::Arc};
 
 use chassis::{CallContext, fault::to_status};
-use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{Stream, StreamExt as _, stream};
 use proto::execution::v1::{ExecuteActionRequest, ExecuteActionResponse, execution_service_server::ExecutionService};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
@@ -52,7 +52,7 @@ async fn respond(mut messages: Messages) -> Result<Response<Responses>, Status> 
         .ok_or_else(|| Status::internal("the execution gave no sign"))??;
     let rest = ReceiverStream::new(messages);
     let all = stream::iter([Ok(first)]).chain(rest);
-    Ok(Response::new(all.map_ok(|message| *message).boxed()))
+    Ok(Response::new(all.boxed()))
 }
 
 #[cfg(test)]

@@ -131,7 +131,8 @@ impl Executor {
     pub(crate) fn begin(self: &Arc<Self>, permit: Permit, context: &CallContext) -> Messages {
         let (caller, messages) = Caller::new();
         let (executor, context) = (Arc::clone(self), context.detached());
-        let execution = async move { executor.execute(&permit, &context, caller).await };
+        // It has kilobytes, and on its way into the runtime it is moved around.
+        let execution = Box::pin(async move { executor.execute(&permit, &context, caller).await });
         self.tasks.spawn(execution.in_current_span());
         messages
     }

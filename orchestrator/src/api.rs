@@ -183,7 +183,7 @@ impl GovernanceService for GovernanceApi {
         let committed = self.submit(&context, &person, request).await?;
         let updates = self.follower(context, committed).map(|update| {
             let update = match update? {
-                Update::Run(run) => stream_run_response::Update::Run(*run),
+                Update::Run(run) => stream_run_response::Update::Run(run),
                 Update::Chunk(text) => stream_run_response::Update::OutputChunk(text),
             };
             Ok(StreamRunResponse { update: Some(update) })
@@ -230,7 +230,7 @@ impl GovernanceService for GovernanceApi {
         };
         let updates = self.follower(context, committed).map(|update| {
             let update = match update? {
-                Update::Run(run) => watch_run_response::Update::Run(*run),
+                Update::Run(run) => watch_run_response::Update::Run(run),
                 Update::Chunk(text) => watch_run_response::Update::OutputChunk(text),
             };
             Ok(WatchRunResponse { update: Some(update) })

@@ -118,8 +118,9 @@ impl Dispatcher {
         // Listeners find the speaker from here on, whenever the task gets to run.
         let speaker = self.live.speak(work.run);
         let dispatcher = self.clone();
-        self.tasks
-            .spawn(async move { dispatcher.bring(&context, work, &speaker).await });
+        // It has kilobytes, and on its way into the runtime it is moved around.
+        let bringing = Box::pin(async move { dispatcher.bring(&context, work, &speaker).await });
+        self.tasks.spawn(bringing);
     }
 
     /// Takes granted approvals that nobody has claimed, and dispatches them, until shutdown.

@@ -120,14 +120,14 @@ fn updates<M: 'static>(
 
 fn from_stream(message: StreamRunResponse) -> Option<Update> {
     Some(match message.update? {
-        stream_run_response::Update::Run(run) => Update::Run(Box::new(run)),
+        stream_run_response::Update::Run(run) => Update::Run(run),
         stream_run_response::Update::OutputChunk(text) => Update::Output(text),
     })
 }
 
 fn from_watch(message: WatchRunResponse) -> Option<Update> {
     Some(match message.update? {
-        watch_run_response::Update::Run(run) => Update::Run(Box::new(run)),
+        watch_run_response::Update::Run(run) => Update::Run(run),
         watch_run_response::Update::OutputChunk(text) => Update::Output(text),
     })
 }

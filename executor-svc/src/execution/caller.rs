@@ -18,13 +18,13 @@ use crate::gateway::Progress;
 const BUFFERED_MESSAGES: usize = 32;
 const PARTING_WAIT: Duration = Duration::from_secs(5);
 
-/// What the caller gets to read. Boxed, as the channel keeps room for all the messages that it may hold.
-pub(crate) type Messages = Receiver<Result<Box<ExecuteActionResponse>, Status>>;
+/// What the caller gets to read.
+pub(crate) type Messages = Receiver<Result<ExecuteActionResponse, Status>>;
 
 /// Whoever asked for the execution, and what came of it so far.
 #[derive(Debug)]
 pub(crate) struct Caller {
-    messages: Sender<Result<Box<ExecuteActionResponse>, Status>>,
+    messages: Sender<Result<ExecuteActionResponse, Status>>,
     delivered: usize,
     output: String,
     run_id: String,
@@ -78,14 +78,15 @@ impl Caller {
             if let Some(rest) = rest {
                 self.messages.send(Ok(rest)).await?;
             }
-            self.messages.send(Ok(message(Event::Finished(finished)))).await
+            let end = Event::Finished(Box::new(finished));
+            self.messages.send(Ok(message(end))).await
         };
         if !timeout(PARTING_WAIT, parting).await.is_ok_and(|sent| sent.is_ok()) {
             tracing::debug!("the caller did not wait for the end");
         }
     }
 
-    fn undelivered(&mut self) -> Option<Box<ExecuteActionResponse>> {
+    fn undelivered(&mut self) -> Option<ExecuteActionResponse> {
         let text = self
             .output
             .get(self.delivered..)
@@ -112,8 +113,8 @@ impl Progress for Caller {
     }
 }
 
-fn message(event: Event) -> Box<ExecuteActionResponse> {
-    Box::new(ExecuteActionResponse { event: Some(event) })
+const fn message(event: Event) -> ExecuteActionResponse {
+    ExecuteActionResponse { event: Some(event) }
 }
 
 #[cfg(test)]
@@ -125,7 +126,7 @@ mod tests {
         while let Some(message) = messages.recv().await {
             match message.unwrap().event {
                 Some(Event::OutputChunk(chunk)) => pieces.push(chunk.text),
-                Some(Event::Finished(end)) => finished = Some(end),
+                Some(Event::Finished(end)) => finished = Some(*end),
                 _ => {}
             }
         }

@@ -35,14 +35,14 @@ impl Scene {
 async fn read(mut messages: Messages) -> Result<Vec<ExecuteActionResponse>, Status> {
     let mut all = Vec::new();
     while let Some(message) = messages.recv().await {
-        all.push(*message?);
+        all.push(message?);
     }
     Ok(all)
 }
 
 fn finished(messages: Vec<ExecuteActionResponse>) -> Finished {
     match messages.into_iter().last().and_then(|message| message.event) {
-        Some(Event::Finished(finished)) => finished,
+        Some(Event::Finished(finished)) => *finished,
         other => panic!("{other:?}"),
     }
 }
@@ -63,21 +63,16 @@ async fn an_execution_takes_its_steps_in_order() {
         ]
     );
     let kinds: Vec<_> = messages.into_iter().map(|message| message.event.unwrap()).collect();
-    assert!(
-        matches!(
-            &kinds[..],
-            [
-                Event::Accepted(Accepted { receipt_index: 1, .. }),
-                Event::OutputChunk(_),
-                Event::Finished(Finished {
-                    receipt_index: 2,
-                    approval: Some(_),
-                    ..
-                }),
-            ]
-        ),
-        "{kinds:?}"
-    );
+    let [
+        Event::Accepted(accepted),
+        Event::OutputChunk(_),
+        Event::Finished(finished),
+    ] = &kinds[..]
+    else {
+        panic!("{kinds:?}")
+    };
+    assert_eq!((accepted.receipt_index, finished.receipt_index), (1, 2));
+    assert!(finished.approval.is_some());
     let state = scene.world.state();
     assert_eq!(state.completed[0].receipt_index, 2);
     let (started, ended) = (&state.events[0].attributes, &state.events[1]);

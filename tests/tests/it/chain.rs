@@ -93,7 +93,7 @@ async fn follow(person: &Person, reference: &Reference) -> (Run, String) {
     let (mut last, mut output) = (None, String::new());
     while let Some(message) = updates.message().await.unwrap() {
         match message.update.unwrap() {
-            Update::Run(run) => last = Some(run),
+            Update::Run(run) => last = Some(*run),
             Update::OutputChunk(chunk) => output.push_str(&chunk),
         }
     }

@@ -183,7 +183,7 @@ async fn to_the_end(mut updates: Streaming<StreamRunResponse>) -> Followed {
         };
         let Some(message) = message.unwrap() else { break };
         match message.update.unwrap() {
-            Update::Run(run) => last = Some(run),
+            Update::Run(run) => last = Some(*run),
             Update::OutputChunk(chunk) => chunks.push(chunk),
         }
     }

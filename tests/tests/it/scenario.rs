@@ -125,7 +125,7 @@ impl<'a> Scenario<'a> {
             match message.update.unwrap() {
                 Update::Run(run) => {
                     self.note_run(&run);
-                    runs.push(run);
+                    runs.push(*run);
                 }
                 Update::OutputChunk(chunk) => output.push_str(&chunk),
             }

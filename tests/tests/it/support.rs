@@ -172,7 +172,7 @@ impl Deployment {
         let mut events = executor.execute_action(request).await?.into_inner();
         while let Some(message) = events.message().await? {
             if let Some(Event::Finished(finished)) = message.event {
-                return Ok(finished);
+                return Ok(*finished);
             }
         }
         Err(Status::internal("the stream ended without an outcome"))

@@ -201,10 +201,10 @@ impl World {
             approval.set_outcome(Outcome::Succeeded);
         });
         if !self.lock().faults.cut_streams {
-            say(ExecutionEvent::Finished(Finished {
+            say(ExecutionEvent::Finished(Box::new(Finished {
                 outcome: Outcome::Succeeded.into(),
                 ..Finished::default()
-            }));
+            })));
         }
     }
 }
