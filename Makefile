@@ -4,9 +4,15 @@ SHELL := /bin/bash
 CARGO_FLAGS := --locked --workspace
 # With --examples, cargo picks the features of dependencies as it does for tests: both then share one build.
 PROGRAMS := --bins --examples
+# What is deployed, and measured: optimised for the load that pgo/ was recorded under. The profile knows functions by names
+# in which the build profile and `--target` have a part; only x86_64 was recorded.
+HOST = $(shell rustc --version --verbose | sed -n 's/^host: //p')
+X86_64 := cfg(target_arch = \"x86_64\")
+PGO = target."$(X86_64)".rustflags = ["-Cprofile-use=$(CURDIR)/pgo/countersign.profdata"]
+DIST = --profile dist --target $(HOST) --config '$(PGO)'
 
 .NOTPARALLEL:
-.PHONY: help demo up down build test ci fmt fmt-check lint doc bench soak fuzz accuracy install-tools openclaw
+.PHONY: help demo up down build release profile test ci fmt fmt-check lint doc bench soak fuzz accuracy install-tools openclaw
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,8 +28,14 @@ up: ## The same set-up, left running; prints what to try
 down: ## Stop what `make up` started
 	@python3 deploy/demo/up.py --down
 
-build: ## Build all programs
+build: ## Build all programs, quickly
 	cargo build $(CARGO_FLAGS) $(PROGRAMS)
+
+release: ## Build all programs as they are deployed, into target/*/dist
+	cargo build $(CARGO_FLAGS) $(PROGRAMS) $(DIST)
+
+profile: ## Record anew what `make release` optimises for
+	@tools/profile.sh
 
 test: ## Set up what the tests need and run all of them (ARGS="-p warrant" for some)
 	@tools/test.sh $(ARGS)
@@ -43,12 +55,11 @@ lint: ## Messages, contract, dependencies, clippy
 doc: ## Build the documentation; warnings are errors
 	RUSTDOCFLAGS="-D warnings" cargo doc $(CARGO_FLAGS) --no-deps
 
-bench: ## Measure the overhead of governance and the speed of its parts (docs/benchmarks.md)
-	cargo build $(CARGO_FLAGS) $(PROGRAMS) --release
-	cargo bench $(CARGO_FLAGS) --bench overhead
-	cargo bench $(CARGO_FLAGS) --bench classify
-	cargo bench $(CARGO_FLAGS) --bench serve
-	cargo bench $(CARGO_FLAGS) --bench decide
+bench: release ## Measure the overhead of governance and the speed of its parts (docs/benchmarks.md)
+	cargo bench $(CARGO_FLAGS) $(DIST) --bench overhead
+	cargo bench $(CARGO_FLAGS) $(DIST) --bench classify
+	cargo bench $(CARGO_FLAGS) $(DIST) --bench serve
+	cargo bench $(CARGO_FLAGS) $(DIST) --bench decide
 
 soak: ## The long runs: property tests with 100 times the cases
 	@PROPTEST_CASES=25600 NEXTEST_PROFILE=soak COUNTERSIGN_TEST_TIMEOUT=8h tools/test.sh $(ARGS)

@@ -51,10 +51,9 @@ pub(crate) struct Chain {
     token: String,
     ended: Arc<AtomicUsize>,
     processes: Processes,
-    _running: Running,
+    running: Running,
 }
 
-#[expect(dead_code, reason = "held for as long as it is to run")]
 enum Running {
     Five(Box<Fleet>),
     One(Process, TempDir),
@@ -127,7 +126,7 @@ impl Chain {
             trace: fleet.url(chassis::PartName::Trace),
             token: Identity::alice().governance_token(),
             ended: Arc::default(),
-            _running: Running::Five(Box::new(fleet)),
+            running: Running::Five(Box::new(fleet)),
         }
     }
 
@@ -166,7 +165,7 @@ impl Chain {
             trace: endpoints["trace"].as_str().unwrap().to_owned(),
             token: String::from_utf8(token.stdout).unwrap().trim().to_owned(),
             ended: Arc::default(),
-            _running: Running::One(process, folder),
+            running: Running::One(process, folder),
         }
     }
 
@@ -210,6 +209,23 @@ impl Chain {
         })
         .await;
     }
+
+    /// Ends it as operators do. What counts what it runs (`make profile`) writes it down when it ends by itself.
+    pub(crate) async fn end(self) {
+        match self.running {
+            Running::Five(mut fleet) => {
+                for part in PARTS {
+                    end(fleet.process(part)).await;
+                }
+            }
+            Running::One(mut process, _folder) => end(&mut process).await,
+        }
+    }
+}
+
+async fn end(process: &mut Process) {
+    process.signal("TERM");
+    process.wait().await;
 }
 
 // === impl ChainTarget ===

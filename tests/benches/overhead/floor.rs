@@ -16,7 +16,10 @@ use std::{
 
 use futures_util::{Stream, StreamExt as _, future::BoxFuture};
 use proto::trace::v1::{Content, CreateEventRequest, NewEvent};
-use tokio::net::TcpListener;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
 use tonic::{
     Request, Response, Status, Streaming,
     body::Body,
@@ -127,9 +130,11 @@ impl Floor {
 }
 
 impl Drop for Floor {
+    /// Ends as [`Chain`](crate::chain::Chain) does.
     fn drop(&mut self) {
+        let ids = self.processes.iter().map(|(_, process)| process.id().to_string());
+        let _ = Command::new("kill").args(ids).status();
         for (_, process) in &mut self.processes {
-            let _ = process.kill();
             let _ = process.wait();
         }
     }
@@ -249,7 +254,7 @@ impl tower::Service<http::Request<Body>> for Hop {
     }
 }
 
-/// Plays one role until the process is killed.
+/// Plays one role until SIGTERM.
 pub(crate) async fn serve(role: &str) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     println!("http://{}", listener.local_addr().unwrap());
@@ -270,11 +275,11 @@ pub(crate) async fn serve(role: &str) {
         when: When::BeforeAnswering,
     };
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-    Server::builder()
-        .add_service(hop)
-        .serve_with_incoming(incoming)
-        .await
-        .unwrap();
+    let mut terminated = signal(SignalKind::terminate()).unwrap();
+    tokio::select! {
+        served = Server::builder().add_service(hop).serve_with_incoming(incoming) => served.unwrap(),
+        _ = terminated.recv() => {}
+    }
 }
 
 fn channel(url: &str) -> Channel {

@@ -85,6 +85,9 @@ async fn measure() {
     programs.check_recorded().await;
     one.check_recorded().await;
     report.print(MANY);
+    for chain in [five, programs, one] {
+        chain.end().await;
+    }
 }
 
 /// The gateway stand-in, in a process of its own so that its work is nobody else's.
