@@ -210,7 +210,7 @@ impl Chain {
         .await;
     }
 
-    /// Ends it as operators do. What counts what it runs (`make profile`) writes it down when it ends by itself.
+    /// Ends it as operators do. A program that counts what it runs (`make profile`) writes its counts as it ends by itself.
     pub(crate) async fn end(self) {
         match self.running {
             Running::Five(mut fleet) => {
