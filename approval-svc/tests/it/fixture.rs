@@ -70,7 +70,7 @@ impl Setting {
         configure(&mut config);
         let link = approval_node.local(&trace_part);
         let part = approval_svc::build(&config, &approval_node, link).await.unwrap();
-        part.start().await;
+        part.start();
         let (orchestrator, executor) = (node(PartName::Orchestrator), node(PartName::Executor));
         let simulated = node(PartName::SimulatedApprover);
         Self {

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use http::uri::PathAndQuery;
 use proto::trace::v1::{BatchCreateEventsResponse, Receipt};
 use tonic::{Request, Status, client::Grpc};
@@ -31,8 +32,8 @@ struct EncodedEvents {
 
 /// Records events, all or none, and in this order: each an encoded `countersign.trace.v1.NewEvent`. Returns after they
 /// are durable, with one receipt for each; or with an error after `limit`, and then they may be recorded or not.
-pub async fn record(link: &Link, limit: Duration, events: Vec<Bytes>) -> Result<Vec<Receipt>, Status> {
-    within(limit, call(link, limit, events)).await
+pub fn record(link: &Link, limit: Duration, events: Vec<Bytes>) -> BoxFuture<'_, Result<Vec<Receipt>, Status>> {
+    Box::pin(within(limit, call(link, limit, events)))
 }
 
 /// How many of the first events have at most `max_bytes` together; the first one fits in any case.

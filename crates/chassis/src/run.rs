@@ -3,6 +3,7 @@
 use std::{ffi::OsString, future::Future, io::Write as _, process::ExitCode};
 
 use clap::{ArgMatches, Command, CommandFactory, FromArgMatches, parser::ValueSource};
+use futures_util::future::LocalBoxFuture;
 use tokio::{
     net::TcpListener,
     runtime::Runtime,
@@ -18,6 +19,9 @@ use crate::{
     server::Part,
     telemetry,
 };
+
+/// Puts a part together on its node.
+type Build<'a> = Box<dyn FnOnce(Node) -> LocalBoxFuture<'a, Result<Part, BoxError>> + 'a>;
 
 /// How a part's process ended; the number is its exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,10 +56,13 @@ where
 {
     match parse::<C>(arguments) {
         Ok((config, matches)) if config.node().print_config => print_config(&C::command(), &matches),
-        Ok((config, _)) => match start(part, config, build) {
-            Ok(()) => Exit::Ok,
-            Err(error) => fail(error.as_ref()),
-        },
+        Ok((config, _)) => {
+            let node_config = config.node().clone();
+            match start(part, node_config, Box::new(|node| Box::pin(build(config, node)))) {
+                Ok(()) => Exit::Ok,
+                Err(error) => fail(error.as_ref()),
+            }
+        }
         Err(error) => {
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Ok };
             error.print().map_or(Exit::Failure, |()| exit)
@@ -107,19 +114,14 @@ fn parse<C: CommandFactory + FromArgMatches>(
     Ok((C::from_arg_matches(&matches)?, matches))
 }
 
-fn start<C, F, Fut>(part: PartName, config: C, build: F) -> Result<(), BoxError>
-where
-    C: HasNodeConfig,
-    F: FnOnce(C, Node) -> Fut,
-    Fut: Future<Output = Result<Part, BoxError>>,
-{
-    let node_config = config.node().clone();
-    telemetry::init(node_config.log_format, &node_config.log)?;
-    runtime(node_config.worker_threads)?.block_on(async {
-        let listener = bind(part, &node_config).await?;
-        let node = Node::open(part, node_config)?;
+/// Not generic, so that it is compiled once for all parts.
+fn start(part: PartName, config: NodeConfig, build: Build<'_>) -> Result<(), BoxError> {
+    telemetry::init(config.log_format, &config.log)?;
+    runtime(config.worker_threads)?.block_on(async {
+        let listener = bind(part, &config).await?;
+        let node = Node::open(part, config)?;
         shut_down_on_signal(node.shutdown())?;
-        let ready = build(config, node).await?;
+        let ready = build(node).await?;
         tracing::info!(%part, address = %listener.local_addr()?, "listening");
         Ok(ready.serve(listener).await?)
     })

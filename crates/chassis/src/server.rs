@@ -1,11 +1,16 @@
 //! A part with all its layers: ready to be served on a socket, called in process, or both.
 
-use std::{fmt, future::Future, io, pin::Pin, sync::Arc, time::Duration};
-
-use tokio::{
-    net::TcpListener,
-    sync::{Mutex, watch},
+use std::{
+    fmt,
+    future::Future,
+    io,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
+
+use futures_util::future::BoxFuture;
+use tokio::{net::TcpListener, sync::watch};
 use tokio_stream::StreamExt as _;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::{Server, server::TcpIncoming};
@@ -33,7 +38,7 @@ pub struct Part {
     node: Node,
     service: PartService,
     health: Arc<Health>,
-    pending: Arc<Mutex<Option<Pending>>>,
+    pending: Mutex<Option<Pending>>,
 }
 
 /// What runs while the part lives.
@@ -62,10 +67,9 @@ impl Part {
     }
 
     /// Starts the background tasks and health checks; once, however often it is called.
-    pub async fn start(&self) {
-        let Some(pending) = self.pending.lock().await.take() else {
-            return;
-        };
+    pub fn start(&self) {
+        let pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(pending) = pending else { return };
         let shutdown = self.node.shutdown();
         for (name, background) in pending.background {
             let task = background(shutdown.clone());
@@ -83,8 +87,15 @@ impl Part {
 
     /// Serves on `listener` until the node shuts down, then drains: no longer ready, a pause for load balancers to notice,
     /// no new connections, and a bounded wait for calls and tasks under way.
-    pub async fn serve(self, listener: TcpListener) -> io::Result<()> {
-        self.start().await;
+    ///
+    /// Boxed here, so that the HTTP/2 server is compiled here: an `async fn` is compiled, with all that it calls, by every
+    /// crate that awaits it, and then processes of one program would not run the same code.
+    pub fn serve(self, listener: TcpListener) -> BoxFuture<'static, io::Result<()>> {
+        Box::pin(self.serve_and_drain(listener))
+    }
+
+    async fn serve_and_drain(self, listener: TcpListener) -> io::Result<()> {
+        self.start();
         let shutdown = self.node.shutdown();
         let config = self.node.config().clone();
         let closing = CancellationToken::new();

@@ -1,9 +1,13 @@
 //! Puts a part together: its gRPC services, health, reflection, background tasks, and the layers around them.
 
-use std::{convert::Infallible, future::Future, sync::Arc};
+use std::{
+    convert::Infallible,
+    future::Future,
+    sync::{Arc, Mutex},
+};
 
 use http::{Request, Response};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::{body::Body, server::NamedService, service::Routes};
 use tower::Service;
@@ -112,7 +116,7 @@ impl PartBuilder {
             node: self.node,
             service,
             health: Arc::new(health),
-            pending: Arc::new(Mutex::new(Some(pending))),
+            pending: Mutex::new(Some(pending)),
         })
     }
 }
