@@ -33,6 +33,7 @@ struct EncodedEvents {
 /// Records events, all or none, and in this order: each an encoded `countersign.trace.v1.NewEvent`. Returns after they
 /// are durable, with one receipt for each; or with an error after `limit`, and then they may be recorded or not.
 pub fn record(link: &Link, limit: Duration, events: Vec<Bytes>) -> BoxFuture<'_, Result<Vec<Receipt>, Status>> {
+    // Boxed for the reason that `Part::serve` gives.
     Box::pin(within(limit, call(link, limit, events)))
 }
 

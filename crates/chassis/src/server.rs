@@ -67,6 +67,10 @@ impl Part {
     }
 
     /// Starts the background tasks and health checks; once, however often it is called.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a Tokio runtime.
     pub fn start(&self) {
         let pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(pending) = pending else { return };
