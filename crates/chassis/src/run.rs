@@ -58,10 +58,8 @@ where
         Ok((config, matches)) if config.node().print_config => print_config(&C::command(), &matches),
         Ok((config, _)) => {
             let node_config = config.node().clone();
-            match start(part, node_config, Box::new(|node| Box::pin(build(config, node)))) {
-                Ok(()) => Exit::Ok,
-                Err(error) => fail(error.as_ref()),
-            }
+            let ended = start(part, node_config, Box::new(|node| Box::pin(build(config, node))));
+            ended.map_or_else(|error| fail(error.as_ref()), |()| Exit::Ok)
         }
         Err(error) => {
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Ok };

@@ -1,10 +1,7 @@
 //! A part with all its layers: ready to be served on a socket, called in process, or both.
 
 use std::{
-    fmt,
-    future::Future,
-    io,
-    pin::Pin,
+    fmt, io,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -23,9 +20,8 @@ mod health;
 pub use builder::PartBuilder;
 use health::Health;
 
-type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
-type Background = Box<dyn FnOnce(CancellationToken) -> Task + Send>;
-type ReadyCheck = Box<dyn Fn() -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;
+type Background = Box<dyn FnOnce(CancellationToken) -> BoxFuture<'static, ()> + Send>;
+type ReadyCheck = Box<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>;
 
 /// Longest headers of a call: they hold two tokens of the greatest length, and more. Longer ones never reach a part.
 const MAX_HEADER_BYTES: u32 = 40 * 1024;
