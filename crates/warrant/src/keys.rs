@@ -20,6 +20,7 @@ use crate::{digest::sha256, error::KeyError, json};
 
 /// A private Ed25519 key. Never shown by `Debug`, and wiped from memory when dropped.
 pub struct SigningKey {
+    /// To be written down: `pair` would leave a copy in memory that nobody wipes.
     secret: ed25519_dalek::SigningKey,
     /// Signs. Ed25519 leaves a signer no choice (RFC 8032), and this takes two thirds of `secret`'s time.
     pair: Ed25519KeyPair,

@@ -8,6 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::report::median;
+
 const APPENDS: usize = 300;
 /// About the size of an event's line.
 const BYTES: usize = 600;
@@ -26,25 +28,23 @@ pub(crate) struct Fdatasync {
 
 pub(crate) fn median_fdatasync(folder: &Path) -> Fdatasync {
     Fdatasync {
-        in_a_row: median(folder, Duration::ZERO),
-        paused: median(folder, PAUSE),
+        in_a_row: median(appends(folder, Duration::ZERO)),
+        paused: median(appends(folder, PAUSE)),
     }
 }
 
-fn median(folder: &Path, pause: Duration) -> Duration {
+fn appends(folder: &Path, pause: Duration) -> Vec<Duration> {
     let file = tempfile::NamedTempFile::new_in(folder).unwrap();
-    let line = [b'x'; BYTES];
-    let mut times: Vec<Duration> = (0..APPENDS).map(|_| timed(file.as_file(), &line, pause)).collect();
-    times.sort_unstable();
-    times[times.len() / 2]
+    let append = |_| {
+        thread::sleep(pause);
+        timed(file.as_file())
+    };
+    (0..APPENDS).map(append).collect()
 }
 
-fn timed(mut file: &File, line: &[u8], pause: Duration) -> Duration {
-    if !pause.is_zero() {
-        thread::sleep(pause);
-    }
+fn timed(mut file: &File) -> Duration {
     let start = Instant::now();
-    file.write_all(line).unwrap();
+    file.write_all(&[b'x'; BYTES]).unwrap();
     file.sync_data().unwrap();
     start.elapsed()
 }
