@@ -12,7 +12,7 @@ PGO = target."$(X86_64)".rustflags = ["-Cprofile-use=$(CURDIR)/pgo/countersign.p
 DIST = --profile dist --target $(HOST) --config '$(PGO)'
 
 .NOTPARALLEL:
-.PHONY: help demo up down build release profile test ci fmt fmt-check lint doc bench soak fuzz accuracy install-tools openclaw
+.PHONY: help demo up down build release profile test ci fmt fmt-check lint doc bench compare soak fuzz accuracy install-tools openclaw
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ bench: release ## Measure the overhead of governance and the speed of its parts 
 	cargo bench $(CARGO_FLAGS) $(DIST) --bench classify
 	cargo bench $(CARGO_FLAGS) $(DIST) --bench serve
 	cargo bench $(CARGO_FLAGS) $(DIST) --bench decide
+
+compare: ## Drive builds of `make release` side by side (BUILDS=old=FOLDER,new=FOLDER ROUNDS=24)
+	COMPARE=$(BUILDS) cargo bench $(CARGO_FLAGS) $(DIST) --bench overhead
 
 soak: ## The long runs: property tests with 100 times the cases
 	@PROPTEST_CASES=25600 NEXTEST_PROFILE=soak COUNTERSIGN_TEST_TIMEOUT=8h tools/test.sh $(ARGS)

@@ -47,6 +47,7 @@ pub struct GatewayAddress {
 pub struct FleetOptions {
     extra: BTreeMap<PartName, Vec<(String, String)>>,
     one_program: bool,
+    programs: Option<PathBuf>,
 }
 
 /// Five processes and their keys, in a folder of the test's own.
@@ -69,6 +70,15 @@ impl FleetOptions {
     pub fn as_one_program(self) -> Self {
         Self {
             one_program: true,
+            ..self
+        }
+    }
+
+    /// Runs the programs in this folder instead of those of the test's own build.
+    #[must_use]
+    pub fn from_folder(self, programs: &Path) -> Self {
+        Self {
+            programs: Some(programs.to_owned()),
             ..self
         }
     }
@@ -232,12 +242,13 @@ impl Fleet {
 
     fn command(&self, part: PartName) -> Command {
         let key = |name: &str| self.authority.path(name);
+        let folder = self.options.programs.clone().unwrap_or_else(programs);
         let mut command = if self.options.one_program {
-            let mut command = Command::new(program("countersign"));
+            let mut command = Command::new(program(&folder, "countersign"));
             command.args(["serve", part.as_str()]);
             command
         } else {
-            Command::new(program(part.as_str()))
+            Command::new(program(&folder, part.as_str()))
         };
         command
             .env("COUNTERSIGN_LISTEN_ADDRESS", format!("127.0.0.1:{}", self.ports[&part]))
@@ -290,8 +301,8 @@ impl Fleet {
     }
 }
 
-fn program(name: &str) -> PathBuf {
-    let program = programs().join(name);
+fn program(folder: &Path, name: &str) -> PathBuf {
+    let program = folder.join(name);
     assert!(
         Path::exists(&program),
         "{} is not built: `make build` builds all programs",

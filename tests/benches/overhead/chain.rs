@@ -4,6 +4,7 @@
 use std::{
     env, fs,
     io::{BufRead as _, BufReader},
+    path::Path,
     process::{Child, Command, Stdio},
     sync::{
         Arc,
@@ -27,7 +28,7 @@ use testkit::{
     eventually,
     fake_gateway::FakeGateway,
     fleet::{Fleet, FleetOptions, GatewayAddress, PARTS},
-    process::{Process, programs},
+    process::Process,
 };
 use tonic::transport::Channel;
 
@@ -109,13 +110,13 @@ impl Drop for Gateway {
 
 impl Chain {
     /// `countersign serve`, five times: one program, as the floor is.
-    pub(crate) async fn five_processes(gateway: &Gateway) -> Self {
-        Self::five(gateway, FleetOptions::default().as_one_program()).await
+    pub(crate) async fn five_processes(gateway: &Gateway, programs: &Path) -> Self {
+        Self::five(gateway, FleetOptions::default().from_folder(programs).as_one_program()).await
     }
 
     /// Each part as a program of its own.
-    pub(crate) async fn five_programs(gateway: &Gateway) -> Self {
-        Self::five(gateway, FleetOptions::default()).await
+    pub(crate) async fn five_programs(gateway: &Gateway, programs: &Path) -> Self {
+        Self::five(gateway, FleetOptions::default().from_folder(programs)).await
     }
 
     async fn five(gateway: &Gateway, options: FleetOptions) -> Self {
@@ -130,10 +131,11 @@ impl Chain {
         }
     }
 
-    pub(crate) async fn one_process(gateway: &Gateway) -> Self {
+    /// `countersign up`.
+    pub(crate) async fn one_process(gateway: &Gateway, programs: &Path) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
-        let mut command = Command::new(programs().join("countersign"));
+        let mut command = Command::new(programs.join("countersign"));
         command
             .args(["up", "--port-base", "0", "--gateway-url", &gateway.url, "--data-dir"])
             .arg(&data)
@@ -144,7 +146,7 @@ impl Chain {
             serde_json::from_str(&fs::read_to_string(data.join("endpoints.json")).ok()?).ok()
         })
         .await;
-        let token = Command::new(programs().join("countersign"))
+        let token = Command::new(programs.join("countersign"))
             .args([
                 "token",
                 "create",

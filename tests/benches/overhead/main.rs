@@ -7,8 +7,10 @@
 //!   process (`countersign up`);
 //!
 //! all against a gateway stand-in that answers at once. It prints figures and ratios and judges nothing.
+//! `make compare` has it drive builds side by side instead.
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::print_stdout,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
@@ -16,6 +18,7 @@
 )]
 
 mod chain;
+mod compare;
 mod cpu;
 mod disk;
 mod floor;
@@ -52,19 +55,24 @@ fn main() {
     if env::var_os("COUNTERSIGN_BENCH_GATEWAY").is_some() {
         return runtime.block_on(gateway());
     }
-    runtime.block_on(measure());
+    if let Ok(builds) = env::var("COMPARE") {
+        return runtime.block_on(compare::compare(&builds, rounds()));
+    }
+    runtime.block_on(measure(rounds()));
 }
 
-async fn measure() {
-    let rounds = env::var("ROUNDS")
-        .ok()
-        .and_then(|rounds| rounds.parse().ok())
-        .unwrap_or(ROUNDS);
+fn rounds() -> usize {
+    let asked = env::var("ROUNDS").ok().and_then(|rounds| rounds.parse().ok());
+    asked.unwrap_or(ROUNDS)
+}
+
+async fn measure(rounds: usize) {
     let gateway = chain::spawn_gateway();
+    let built = testkit::process::programs();
     let floor = Floor::spawn(&gateway.url);
-    let five = Chain::five_processes(&gateway).await;
-    let programs = Chain::five_programs(&gateway).await;
-    let one = Chain::one_process(&gateway).await;
+    let five = Chain::five_processes(&gateway, &built).await;
+    let programs = Chain::five_programs(&gateway, &built).await;
+    let one = Chain::one_process(&gateway, &built).await;
     let mut report = Report::default();
     for round in 1..=rounds {
         println!("round {round} of {rounds}");

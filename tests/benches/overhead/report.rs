@@ -112,6 +112,6 @@ fn median_of_rates(mut rates: Vec<f64>) -> f64 {
 }
 
 /// Round by round, since what disturbs a round disturbs all that is measured in it.
-fn median_ratio(over: &[f64], under: &[f64]) -> f64 {
+pub(crate) fn median_ratio(over: &[f64], under: &[f64]) -> f64 {
     median_of_rates(over.iter().zip(under).map(|(over, under)| over / under).collect())
 }
