@@ -317,8 +317,7 @@ fn text(violations: &mut Violations, field: &str, value: &str) {
 }
 
 fn shown(violations: &mut Violations, field: &str, value: &str) {
-    let reorders = |c: char| matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
-    let hidden = |c: char| (c.is_control() && c != '\n' && c != '\t') || reorders(c);
+    let hidden = |c: char| (c.is_control() && c != '\n' && c != '\t') || warrant::reorders_text(c);
     if value.chars().any(hidden) {
         violations.add(field, "contains a control character or one that reorders text");
     }

@@ -62,6 +62,9 @@ pub enum ExecutionError {
     /// The requester withdrew before anything was sent.
     #[error("cancellation was asked for; nothing was sent")]
     CancelRequested,
+    /// The executor is closing: it could not follow the request to its end.
+    #[error("the service is closing; nothing was sent")]
+    ShuttingDown,
 }
 
 // === impl ExecutionError ===
@@ -76,7 +79,7 @@ impl Fault for ExecutionError {
             ErrorReason::WarrantRejected | ErrorReason::SimulatedWarrant | ErrorReason::AgentNotAllowed => {
                 Code::PermissionDenied
             }
-            ErrorReason::GatewayUnavailable => Code::Unavailable,
+            ErrorReason::GatewayUnavailable | ErrorReason::ShuttingDown => Code::Unavailable,
             _ => Code::FailedPrecondition,
         }
     }
@@ -97,6 +100,7 @@ impl Fault for ExecutionError {
             Self::LeaseTooShort => ErrorReason::LeaseTooShort,
             Self::ClaimLost => ErrorReason::ClaimLost,
             Self::CancelRequested => ErrorReason::WrongState,
+            Self::ShuttingDown => ErrorReason::ShuttingDown,
         }
     }
 

@@ -138,6 +138,9 @@ impl Executor {
     }
 
     async fn execute(&self, permit: &Permit, context: &CallContext, mut caller: Caller) {
+        if self.shutdown.is_cancelled() {
+            return caller.refuse(to_status(&ExecutionError::ShuttingDown));
+        }
         let request = self.gateway.prepare(&permit.action, &permit.verdict);
         let claimed = match self.claim(permit, &request, context).await {
             Ok(claimed) => claimed,
@@ -217,7 +220,7 @@ impl Claimed<'_> {
                 return Err(status);
             }
         };
-        if let Err(error) = self.lease.check(SEND_MARGIN) {
+        if let Err(error) = self.may_send() {
             let status = to_status(&error);
             let ended = Ended::not_started(&status);
             let receipt = self.record_end(&ended, caller).await;
@@ -231,6 +234,14 @@ impl Claimed<'_> {
             gateway_request_sha256,
             accept_time,
         })
+    }
+
+    /// Checks that there is time to send the request and to follow it.
+    fn may_send(&self) -> Result<(), ExecutionError> {
+        if self.executor.shutdown.is_cancelled() {
+            return Err(ExecutionError::ShuttingDown);
+        }
+        self.lease.check(SEND_MARGIN)
     }
 
     /// Checks what the claim itself says.
@@ -303,7 +314,6 @@ impl Claimed<'_> {
         tracing::info!(
             approval,
             outcome = outcome_name(outcome),
-            detail,
             gateway_run_id,
             "execution ended"
         );

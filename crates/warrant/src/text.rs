@@ -4,8 +4,8 @@
 //! characters that show; free text keeps every script and emoji, and loses only what reorders or hides
 //! the line it stands in.
 
-/// Characters that set the direction of a whole stretch of text: embeddings, overrides and isolates.
-const fn is_bidi_override(c: char) -> bool {
+/// Whether a character sets the direction of a whole stretch of text: embeddings, overrides and isolates.
+pub const fn reorders_text(c: char) -> bool {
     matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
@@ -26,7 +26,7 @@ const fn is_invisible(c: char) -> bool {
 pub(crate) fn identifier_fault(text: &str) -> Option<&'static str> {
     fault(text, |c| match c {
         _ if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') => Some("contains a control character"),
-        _ if is_bidi_override(c) => Some("contains a bidirectional control character"),
+        _ if reorders_text(c) => Some("contains a bidirectional control character"),
         _ if is_invisible(c) => Some("contains an invisible character"),
         _ => None,
     })
@@ -41,7 +41,7 @@ pub(crate) fn free_text_fault(text: &str) -> Option<&'static str> {
     fault(text, |c| match c {
         '\n' | '\t' => None,
         _ if c.is_control() => Some("contains a control character other than line feed and tab"),
-        _ if is_bidi_override(c) => Some("contains a character that reorders text"),
+        _ if reorders_text(c) => Some("contains a character that reorders text"),
         _ => None,
     })
 }

@@ -60,9 +60,9 @@ pub struct OpenClawGateway {
 /// Why the gateway can't be talked to at all.
 #[derive(Debug, thiserror::Error)]
 pub enum GatewayError {
-    /// The URL is of no use.
-    #[error("`{0}` is not an http or https URL without query")]
-    InvalidUrl(String),
+    /// The URL is of no use. It isn't shown: it may hold a password.
+    #[error("the gateway's URL is not an http or https URL without user name, query and fragment")]
+    InvalidUrl,
     /// The token can't stand in a header.
     #[error("the gateway token contains characters that a header can't carry")]
     InvalidToken,
@@ -76,9 +76,12 @@ pub enum GatewayError {
 impl OpenClawGateway {
     /// A gateway at this URL, with its token. Nothing is sent yet.
     pub fn new(url: &str, token: &SecretString, limits: GatewayLimits) -> Result<Self, GatewayError> {
-        let parsed = Url::parse(url).map_err(|_| GatewayError::InvalidUrl(url.to_owned()))?;
-        if !matches!(parsed.scheme(), "http" | "https") || parsed.query().is_some() || parsed.fragment().is_some() {
-            return Err(GatewayError::InvalidUrl(url.to_owned()));
+        let parsed = Url::parse(url).map_err(|_| GatewayError::InvalidUrl)?;
+        let is_http = matches!(parsed.scheme(), "http" | "https");
+        // A user name would be sent in place of the token.
+        let names_user = !parsed.username().is_empty() || parsed.password().is_some();
+        if !is_http || names_user || parsed.query().is_some() || parsed.fragment().is_some() {
+            return Err(GatewayError::InvalidUrl);
         }
         let mut authorization = HeaderValue::try_from(format!("Bearer {}", token.expose_secret()))
             .map_err(|_| GatewayError::InvalidToken)?;
@@ -135,10 +138,11 @@ impl OpenClawGateway {
         match response.status().as_u16() {
             200 if is_event_stream(&response) => self.read_chat(response, progress).await,
             200 => Answer::unknown("the gateway's answer is not a stream of events"),
-            status => outcome::of_refusal(
-                status,
-                &self.read_body(response, MAX_ERROR_BYTES).await.unwrap_or_default(),
-            ),
+            status => match self.read_body(response, MAX_ERROR_BYTES).await {
+                Ok(body) => outcome::of_refusal(status, &body),
+                // Whether the status is final stands in the body.
+                Err(why) => Answer::unknown(format!("the gateway answered {status}; {why}")),
+            },
         }
     }
 
@@ -176,9 +180,8 @@ impl OpenClawGateway {
                 }
                 answer
             }
-            // The status alone can be final; only the explanation is lost.
-            Err(_) if status != 200 => outcome::of_refusal(status, &[]),
-            Err(why) => Answer::unknown(why),
+            // Whether the status is final stands in the body.
+            Err(why) => Answer::unknown(format!("the gateway answered {status}; {why}")),
         }
     }
 

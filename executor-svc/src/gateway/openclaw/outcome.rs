@@ -3,6 +3,7 @@
 use proto::common::v1::Outcome;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use warrant::reorders_text;
 
 use crate::gateway::Answer;
 
@@ -101,7 +102,8 @@ impl ErrorObject {
         if self.message.is_empty() {
             return String::new();
         }
-        let visible = self.message.chars().map(|c| if c.is_control() { ' ' } else { c });
+        let unseen = |c: char| c.is_control() || reorders_text(c);
+        let visible = self.message.chars().map(|c| if unseen(c) { ' ' } else { c });
         format!(": {}", visible.take(MAX_MESSAGE_CHARS).collect::<String>())
     }
 }
@@ -201,9 +203,13 @@ mod tests {
     }
 
     #[test]
-    fn the_gateways_words_are_shortened_and_stay_on_one_line() {
-        let detail = of_refusal(400, error("x", &format!("a\nb{}", "c".repeat(500))).as_bytes()).detail;
-        assert!(detail.starts_with("the gateway refused with 400: a b"));
+    fn the_gateways_words_are_shortened_and_stay_on_one_line_in_their_order() {
+        let detail = of_refusal(
+            400,
+            error("x", &format!("a\nb\u{202e}\u{2066}{}", "c".repeat(500))).as_bytes(),
+        )
+        .detail;
+        assert!(detail.starts_with("the gateway refused with 400: a b  c"));
         assert!(detail.len() < 260 && !detail.contains('\n'));
     }
 }

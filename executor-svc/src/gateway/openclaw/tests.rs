@@ -228,6 +228,22 @@ async fn giving_up_closes_the_connection() {
 }
 
 #[tokio::test]
+async fn a_refusal_whose_body_cannot_be_read_is_unknown() {
+    let long = Behaviour::Answer {
+        status: 400,
+        media_type: "application/json".to_owned(),
+        body: " ".repeat(MAX_ERROR_BYTES + 1),
+    };
+    let (answer, _) = ask_fake(long, LIMITS).await;
+    assert_eq!(answer.outcome, Outcome::Unknown);
+    assert!(
+        answer.detail.starts_with("the gateway answered 400; "),
+        "{}",
+        answer.detail
+    );
+}
+
+#[tokio::test]
 async fn a_slow_gateway_is_waited_for() {
     let fake = FakeGateway::start_with(Behaviour::HangBeforeFirstByte).await.unwrap();
     let gateway = gateway_at(&fake.url(), LIMITS);
@@ -259,14 +275,18 @@ async fn readiness_is_what_the_gateway_says() {
 #[test]
 fn neither_url_nor_token_may_be_nonsense() {
     let token = SecretString::from("secret-token");
-    for url in ["", "gateway:1", "ftp://gateway", "unix:/x", "http://gateway/?a=b"] {
-        assert!(
-            matches!(
-                OpenClawGateway::new(url, &token, LIMITS),
-                Err(GatewayError::InvalidUrl(_))
-            ),
-            "{url}"
-        );
+    let urls = [
+        "",
+        "gateway:1",
+        "ftp://gateway",
+        "unix:/x",
+        "http://gateway/?a=b",
+        "http://user:password@gateway",
+    ];
+    for url in urls {
+        let error = OpenClawGateway::new(url, &token, LIMITS).unwrap_err();
+        assert!(matches!(error, GatewayError::InvalidUrl), "{url}");
+        assert!(!error.to_string().contains("password"));
     }
     let broken = SecretString::from("a\nb");
     assert!(matches!(
