@@ -67,7 +67,7 @@ pub async fn build(config: &Config, node: &Node, trace: Link) -> Result<Part, Bo
     });
 
     let relay = Relay::new(store.clone(), trace);
-    let (open, swept) = (store.clone(), store.clone());
+    let (open, swept, ending) = (store.clone(), store.clone(), node.clone());
     let mut part = Part::builder(node)
         .grpc(ApprovalServiceServer::new(ApprovalApi::new(shared.clone())))
         .grpc(WarrantServiceServer::new(WarrantApi::new(shared)))
@@ -76,7 +76,7 @@ pub async fn build(config: &Config, node: &Node, trace: Link) -> Result<Part, Bo
             async move { open }
         })
         .background("relay", move |shutdown| relay.run(shutdown))
-        .background("sweeper", move |shutdown| sweeper::run(swept, shutdown));
+        .background("sweeper", move |shutdown| sweeper::run(swept, ending, shutdown));
     if let Some(after) = config.simulated_approver_after.filter(|_| config.simulated_approver) {
         part = part.background("simulated approver", move |shutdown| {
             simulated::run(store, after, shutdown)

@@ -215,6 +215,10 @@ pub enum StoreError {
     /// A transaction that several requests shared failed; none of them happened.
     #[error("transaction failed: {0}")]
     Transaction(Arc<rusqlite::Error>),
+    /// A commit failed on its way to the disk, or its answer was lost: only opening the store anew tells whether it took
+    /// effect.
+    #[error("whether the transaction took effect is not known")]
+    InDoubt,
     /// A stored value can't be read.
     #[error("stored value can't be read: {0}")]
     Corrupt(String),
@@ -247,7 +251,10 @@ pub enum StoreError {
 impl From<StoreError> for ApprovalError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Corrupt(_) | StoreError::NewerSchema { .. } => Self::Internal(error.into()),
+            // `INTERNAL` is what callers take for an unknown outcome.
+            StoreError::Corrupt(_) | StoreError::NewerSchema { .. } | StoreError::InDoubt => {
+                Self::Internal(error.into())
+            }
             error => Self::StoreUnavailable(error),
         }
     }

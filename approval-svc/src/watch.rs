@@ -9,7 +9,10 @@ use chassis::{
 };
 use futures_util::{Stream, stream};
 use proto::{approval::v1::WatchApprovalsResponse, common::v1::ErrorReason};
-use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::{
+    sync::broadcast::{self, error::RecvError},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
@@ -38,6 +41,8 @@ pub struct Watch<S> {
     read: VecDeque<Arc<Changed>>,
     behind: bool,
     greeted: bool,
+    /// When the watcher heard something last.
+    heard: Instant,
     shutdown: CancellationToken,
 }
 
@@ -74,6 +79,7 @@ impl<S: ApprovalStore> Watch<S> {
             read,
             behind,
             greeted: false,
+            heard: Instant::now(),
             shutdown,
         })
     }
@@ -83,7 +89,10 @@ impl<S: ApprovalStore> Watch<S> {
         stream::unfold(Some(self), |watch| async move {
             let mut watch = watch?;
             match watch.next().await {
-                Ok(message) => Some((Ok(message), Some(watch))),
+                Ok(message) => {
+                    watch.heard = Instant::now();
+                    Some((Ok(message), Some(watch)))
+                }
                 Err(status) => Some((Err(status), None)),
             }
         })
@@ -112,7 +121,8 @@ impl<S: ApprovalStore> Watch<S> {
             }
             tokio::select! {
                 () = self.shutdown.cancelled() => return Err(closing()),
-                () = tokio::time::sleep(HEARTBEAT) => return Ok(self.message(None)),
+                // Not after so long without a change: changes that this watcher doesn't see may come all the time.
+                () = tokio::time::sleep_until(self.heard + HEARTBEAT) => return Ok(self.message(None)),
                 changed = self.live.recv() => match changed {
                     Ok(changed) => self.read.push_back(changed),
                     Err(RecvError::Lagged(_)) => self.behind = true,

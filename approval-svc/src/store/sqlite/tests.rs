@@ -1,4 +1,7 @@
-use std::os::unix::fs::PermissionsExt as _;
+use std::{
+    os::unix::fs::PermissionsExt as _,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use chassis::{ManualClock, SystemIds};
 use tempfile::TempDir;
@@ -68,6 +71,48 @@ async fn a_closed_store_is_one_file() {
     assert!(log.exists());
     drop(store);
     assert!(!log.exists());
+}
+
+#[tokio::test]
+async fn what_nobody_waits_for_any_more_is_not_done() {
+    let harness = Sqlite::new();
+    let store = harness.open(Terms::default()).await;
+    let (go_on, blocked) = std::sync::mpsc::channel::<()>();
+    let mut blocking = std::pin::pin!(store.writer.write(move |_| {
+        blocked.recv().unwrap();
+        Ok(())
+    }));
+    assert!(futures_util::poll!(&mut blocking).is_pending());
+    let done = Arc::new(AtomicUsize::new(0));
+    let count = || {
+        let done = done.clone();
+        move |_: &mut session::Session<'_>| {
+            done.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        }
+    };
+    {
+        let mut abandoned = std::pin::pin!(store.writer.write(count()));
+        assert!(futures_util::poll!(&mut abandoned).is_pending());
+    }
+    let waited_for = store.writer.write(count());
+    go_on.send(()).unwrap();
+    blocking.await.unwrap();
+    waited_for.await.unwrap();
+    assert_eq!(done.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_store_that_has_stopped_ends_its_node_with_a_failure() {
+    let harness = Sqlite::new();
+    let store = Arc::new(harness.open(Terms::default()).await);
+    let lost = store.writer.write::<()>(|_| panic!("a fault in the writer")).await;
+    // The answer is lost; what came of it is not known.
+    assert!(matches!(lost, Err(ApprovalError::Internal(_))));
+    let node = chassis::Node::open(chassis::PartName::Approval, chassis::NodeConfig::default()).unwrap();
+    crate::sweeper::run(store, node.clone(), node.shutdown()).await;
+    assert_eq!(node.failure(), Some("the approval store has stopped"));
+    assert!(node.shutdown().is_cancelled());
 }
 
 #[tokio::test]

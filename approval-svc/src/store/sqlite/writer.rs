@@ -54,6 +54,8 @@ pub(super) trait Work: Send {
     /// Does it in the transaction, from the beginning each time; says whether it may be committed. A refusal may: what
     /// time alone has changed stays.
     fn run(&mut self, session: &mut Session<'_>) -> bool;
+    /// Whether nobody waits for the answer any more.
+    fn is_abandoned(&self) -> bool;
     /// Tells the caller what the last run came to, now that it is committed or has failed.
     fn answer(self: Box<Self>, committed: Result<(), StoreError>);
 }
@@ -96,7 +98,7 @@ impl Writer {
             caller,
         });
         self.0.submit(job).map_err(|_| StoreError::Stopped)?;
-        receiver.await.map_err(|_| StoreError::Stopped)?
+        receiver.await.map_err(|_| StoreError::InDoubt)?
     }
 }
 
@@ -115,6 +117,10 @@ where
         )
     }
 
+    fn is_abandoned(&self) -> bool {
+        self.caller.is_closed()
+    }
+
     fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
         // The caller may have gone; the transaction stands all the same.
         let _gone = self
@@ -130,7 +136,12 @@ impl Commit for Workshop {
 
     const MAX_WEIGHT: usize = MAX_BATCH;
 
-    fn commit(&mut self, jobs: Vec<Job>) -> ControlFlow<()> {
+    fn commit(&mut self, mut jobs: Vec<Job>) -> ControlFlow<()> {
+        // After a stall of the disk most callers have left, and what they asked for may be out of date.
+        jobs.retain(|job| !job.is_abandoned());
+        if jobs.is_empty() {
+            return ControlFlow::Continue(());
+        }
         match self.transact(jobs) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => {
@@ -162,11 +173,15 @@ impl Workshop {
                 answer(jobs, || Ok(()));
                 Ok(())
             }
+            Failure::Transaction(error) if is_fatal(&error) => {
+                // The write-ahead log may hold the commit all the same, and the next opening finds it there.
+                answer(jobs, || Err(StoreError::InDoubt));
+                Err(error.into())
+            }
             Failure::Transaction(error) => {
                 let error = Arc::new(error);
-                let failure = || StoreError::Transaction(error.clone());
-                answer(jobs, || Err(failure()));
-                if is_fatal(&error) { Err(failure()) } else { Ok(()) }
+                answer(jobs, || Err(StoreError::Transaction(error.clone())));
+                Ok(())
             }
         }
     }
