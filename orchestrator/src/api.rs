@@ -243,7 +243,10 @@ impl GovernanceService for GovernanceApi {
         let (run, message) = cancel_request(request.into_inner())?;
         self.own_approval(&context, &person, run).await?;
         let cancelled = self.clients.cancel_approval(&context, message).await;
-        let cancelled = cancelled.map_err(|status| relay(PartName::Approval, status))?;
+        let cancelled = cancelled.map_err(|status| {
+            OrchestratorError::if_unanswered(PartName::Approval, &status)
+                .map_or_else(|| relay(PartName::Approval, status), |error| to_status(&error))
+        })?;
         let approval = cancelled.ok_or_else(|| {
             to_status(&OrchestratorError::BrokenAnswer {
                 part: PartName::Approval,

@@ -22,10 +22,10 @@ pub(crate) enum OrchestratorError {
     /// The tenant may not use the agent.
     #[error("`{tenant}` may not use the agent `{agent}`")]
     AgentNotAllowed { tenant: String, agent: String },
-    /// Another part did not answer, and whether the run was committed can't be found out now.
+    /// Another part did not answer, and whether the request took effect can't be found out now.
     #[error(
-        "{part} gave no answer and the run may or may not have been committed; \
-             repeat the request with the same `request_id`"
+        "{part} gave no answer, and the request may or may not have taken effect; \
+             repeat it with the same `request_id`"
     )]
     CommitUnknown { part: PartName, timed_out: bool },
     /// Another part's answer lacks what the contract promises.
@@ -53,7 +53,30 @@ pub(crate) fn is_refusal(status: &Status) -> bool {
     !temporary && fault::reason_of(status).is_some()
 }
 
+/// Whether no connection came about, so that the request can't have had an effect.
+fn never_sent(status: &Status) -> bool {
+    let mut source = std::error::Error::source(status);
+    while let Some(error) = source {
+        if error.is::<tonic::ConnectError>() {
+            return true;
+        }
+        source = error.source();
+    }
+    false
+}
+
 // === impl OrchestratorError ===
+
+impl OrchestratorError {
+    /// The error of a call to `part` that may have taken effect although `status` came instead of an answer.
+    pub(crate) fn if_unanswered(part: PartName, status: &Status) -> Option<Self> {
+        let unanswered = fault::outcome_unknown(status) && !never_sent(status);
+        unanswered.then(|| Self::CommitUnknown {
+            part,
+            timed_out: matches!(status.code(), tonic::Code::DeadlineExceeded | tonic::Code::Cancelled),
+        })
+    }
+}
 
 impl Fault for OrchestratorError {
     fn domain(&self) -> &'static str {

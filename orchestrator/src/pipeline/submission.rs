@@ -6,7 +6,7 @@ use proto::{
     classification::v1::Classification,
     common::v1::ErrorReason,
 };
-use tonic::{Code, Status};
+use tonic::Status;
 
 use crate::error::{OrchestratorError, is_refusal};
 
@@ -110,14 +110,10 @@ fn created(digest: &str, answer: Result<CreateApprovalResponse, Status>) -> (Sta
             None => refuse(broken(PartName::Approval, "approval")),
         },
         Err(status) if is_reuse(&status) => read_back_or(Refusal::Own(OrchestratorError::RequestIdReused)),
-        Err(status) if fault::outcome_unknown(&status) && !never_sent(&status) => {
-            let timed_out = matches!(status.code(), Code::DeadlineExceeded | Code::Cancelled);
-            read_back_or(Refusal::Own(OrchestratorError::CommitUnknown {
-                part: PartName::Approval,
-                timed_out,
-            }))
-        }
-        Err(status) => refuse(Refusal::Relayed(PartName::Approval, status)),
+        Err(status) => match OrchestratorError::if_unanswered(PartName::Approval, &status) {
+            Some(unanswered) => read_back_or(Refusal::Own(unanswered)),
+            None => refuse(Refusal::Relayed(PartName::Approval, status)),
+        },
     }
 }
 
@@ -154,18 +150,6 @@ fn broken(part: PartName, field: &'static str) -> Refusal {
 
 fn is_reuse(status: &Status) -> bool {
     fault::reason_of(status) == Some(ErrorReason::RequestIdReused)
-}
-
-/// Whether no connection came about, so that the request can't have had an effect.
-fn never_sent(status: &Status) -> bool {
-    let mut source = std::error::Error::source(status);
-    while let Some(error) = source {
-        if error.is::<tonic::ConnectError>() {
-            return true;
-        }
-        source = error.source();
-    }
-    false
 }
 
 // === impl Refusal ===

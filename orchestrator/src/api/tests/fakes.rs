@@ -65,6 +65,8 @@ struct State {
 pub(super) struct Faults {
     /// Answers of `CreateApproval` that are lost after the commit.
     pub(super) lost_creates: VecDeque<Status>,
+    /// Answers of `CancelApproval` that are lost after the commit.
+    pub(super) lost_cancels: VecDeque<Status>,
     /// Refusals of `ExecuteAction` before the claim.
     pub(super) refused_executions: VecDeque<Status>,
     /// Whether GREEN approvals come without a warrant.
@@ -391,7 +393,11 @@ impl ApprovalService for World {
             approval.set_state(ApprovalState::Cancelled);
             approval.close_reason = request.reason;
         });
-        let approval = self.lock().approvals.get(&request.name).cloned();
+        let mut world = self.lock();
+        if let Some(lost) = world.faults.lost_cancels.pop_front() {
+            return Err(lost);
+        }
+        let approval = world.approvals.get(&request.name).cloned();
         Ok(Response::new(CancelApprovalResponse { approval }))
     }
 

@@ -55,6 +55,23 @@ async fn an_answer_lost_after_the_commit_is_read_back_and_the_run_goes_on() {
 }
 
 #[tokio::test]
+async fn a_cancellation_whose_answer_is_lost_may_have_happened() {
+    let (world, replica, _) = world();
+    let mut stream = replica.stream(AMBER).await;
+    assert_eq!(next(&mut stream).await, "PendingApproval");
+    world.faults(|faults| faults.lost_cancels.push_back(Status::cancelled("timeout expired")));
+    let cancel = CancelRunRequest {
+        name: convert::run_name(&run().to_string()),
+        reason: String::new(),
+        request_id: REQUEST_ID.to_owned(),
+    };
+    let status = replica.api.cancel_run(by("alice", cancel)).await.unwrap_err();
+    assert_eq!(reason_of(&status), Some(ErrorReason::DeadlineExceeded));
+    assert_eq!(metadata_of(&status, "committed").unwrap(), "unknown");
+    assert_eq!(world.cancels(), 1);
+}
+
+#[tokio::test]
 async fn a_run_without_its_receipt_yet_is_dispatched_when_it_has_one() {
     let (world, replica, _) = world();
     world.faults(|faults| faults.no_warrant = true);

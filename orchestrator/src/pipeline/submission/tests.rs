@@ -1,6 +1,7 @@
 //! Submissions on canned answers, one table for each promise.
 
 use chassis::fault::{Code as FaultCode, reason_of, status};
+use tonic::Code;
 
 use super::*;
 
