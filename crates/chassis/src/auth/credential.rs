@@ -37,7 +37,7 @@ pub struct Credential {
 
 struct Minted {
     header: http::HeaderValue,
-    renew_at: SystemTime,
+    minted_at: SystemTime,
 }
 
 #[derive(Serialize)]
@@ -85,7 +85,7 @@ impl Credential {
     pub fn authorization(&self, target: PartName) -> Result<http::HeaderValue, CredentialError> {
         let now = self.clock.now();
         let mut minted = self.minted.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(token) = minted.get(&target).filter(|token| now < token.renew_at) {
+        if let Some(token) = minted.get(&target).filter(|token| token.is_good_at(now)) {
             return Ok(token.header.clone());
         }
         // Not marked as sensitive: HTTP/2 would then send the whole token with every call. It lives five minutes, and
@@ -94,7 +94,7 @@ impl Credential {
             .map_err(|error| CredentialError::Key(error.to_string()))?;
         let token = Minted {
             header: header.clone(),
-            renew_at: now + RENEW_AFTER,
+            minted_at: now,
         };
         minted.insert(target, token);
         Ok(header)
@@ -120,11 +120,44 @@ impl Credential {
     }
 }
 
+impl Minted {
+    /// Whether it is young enough; not so if the clock went back, as others would take it for one from the future.
+    fn is_good_at(&self, now: SystemTime) -> bool {
+        now.duration_since(self.minted_at).is_ok_and(|age| age < RENEW_AFTER)
+    }
+}
+
 impl std::fmt::Debug for Credential {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Credential")
             .field("part", &self.part)
             .field("key_id", &self.key_id)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+
+    const SEED: [u8; 32] = [7; 32];
+
+    #[test]
+    fn a_token_is_used_again_while_it_is_young_and_not_from_the_future() {
+        let start = UNIX_EPOCH + Duration::from_hours(1);
+        let clock = Arc::new(ManualClock::new(start));
+        let pem = warrant::SigningKey::from_seed(&SEED).to_pkcs8_pem().unwrap();
+        let pem = SecretString::from(pem.as_str());
+        let credential = Credential::new(PartName::Executor, "services", &pem, clock.clone()).unwrap();
+        let token = || credential.authorization(PartName::Trace).unwrap();
+        let first = token();
+        clock.advance(RENEW_AFTER / 2);
+        assert_eq!(token(), first);
+        clock.advance(RENEW_AFTER / 2);
+        let second = token();
+        assert_ne!(second, first);
+        clock.set(start);
+        assert_ne!(token(), second);
     }
 }

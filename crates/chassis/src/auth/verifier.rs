@@ -218,7 +218,7 @@ fn check_times(claims: &Claims, now: SystemTime) -> Result<SystemTime, Refusal> 
             .ok_or(Refusal::Invalid)
     };
     let expires = at(claims.exp)?;
-    let starts = at(claims.nbf.or(claims.iat).unwrap_or_default())?;
+    let starts = at(claims.nbf.max(claims.iat).unwrap_or_default())?;
     if now >= expires || now + NOT_BEFORE_LEEWAY < starts {
         return Err(Refusal::Expired);
     }

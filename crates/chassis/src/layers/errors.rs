@@ -14,6 +14,14 @@ use crate::{
 };
 
 const DETAILS_HEADER: &str = "grpc-status-details-bin";
+/// What the gRPC library says of a message that it can't read.
+const UNREADABLE: [&str; 5] = [
+    "decode",
+    "decompress",
+    "Missing request message",
+    "protocol error: received",
+    "Unexpected EOF",
+];
 
 /// The answer of a handler; INTERNAL if it panics.
 pub(super) async fn catch_panic(part: PartName, path: &str, handler: impl Future<Output = Response>) -> Response {
@@ -47,11 +55,16 @@ fn explained(part: PartName, path: &str, bare: &Status) -> Status {
     let say = |code, reason, message: String| status(part.domain(), code, reason, message);
     match bare.code() {
         Grpc::Unimplemented => {
-            let said = say(
-                Code::NotFound,
-                ErrorReason::UnknownMethod,
-                format!("no method `{path}` here"),
-            );
+            let said = if bare.message().contains("compress") {
+                say(
+                    Code::InvalidArgument,
+                    ErrorReason::InvalidFields,
+                    bare.message().to_owned(),
+                )
+            } else {
+                let message = format!("no method `{path}` here");
+                say(Code::NotFound, ErrorReason::UnknownMethod, message)
+            };
             // Clients and proxies rely on the code: it stays UNIMPLEMENTED.
             Status::with_details(Grpc::Unimplemented, said.message(), said.details().to_vec().into())
         }
@@ -65,7 +78,7 @@ fn explained(part: PartName, path: &str, bare: &Status) -> Status {
             ErrorReason::DeadlineExceeded,
             "deadline exceeded".to_owned(),
         ),
-        Grpc::Internal if bare.message().contains("decode") || bare.message().contains("decompress") => say(
+        Grpc::Internal if UNREADABLE.iter().any(|words| bare.message().contains(words)) => say(
             Code::InvalidArgument,
             ErrorReason::InvalidFields,
             format!("the message can't be read: {}", bare.message()),

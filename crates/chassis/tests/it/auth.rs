@@ -128,7 +128,15 @@ async fn credentials_that_prove_nothing_are_refused() {
         Code::Unauthenticated,
         ErrorReason::TokenInvalid,
     );
-    for bearer in [with("exp", json!(now() - 1)), with("nbf", json!(now() + 60))] {
+    let mut not_yet = claims.clone();
+    not_yet["nbf"] = json!(0);
+    not_yet["iat"] = json!(now() + 60);
+    let times = [
+        with("exp", json!(now() - 1)),
+        with("nbf", json!(now() + 60)),
+        token(&not_yet, "people"),
+    ];
+    for bearer in times {
         assert_refused(
             door.who(Some(&bearer), None).await,
             Code::Unauthenticated,

@@ -47,6 +47,23 @@ async fn a_panic_is_internal_and_says_nothing() {
     client.classify_action(ask("fine")).await.unwrap();
 }
 
+#[tokio::test]
+async fn a_compressed_message_is_refused_by_its_encoding() {
+    let authority = Authority::new();
+    let (_node, part) = classifier(&authority);
+    let link = Node::open(PartName::Orchestrator, NodeConfig::default())
+        .unwrap()
+        .local(&part);
+    let mut request = ask("fine");
+    request.metadata_mut().insert("grpc-encoding", "gzip".parse().unwrap());
+    let status = ClassificationServiceClient::new(link)
+        .classify_action(request)
+        .await
+        .unwrap_err();
+    assert_error(&status, Code::Unimplemented, ErrorReason::InvalidFields);
+    assert!(status.message().contains("gzip"), "{status:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_deadline_ends_the_call() {
     let authority = Authority::new();
