@@ -26,6 +26,13 @@ pub(crate) struct NewFile {
     file: fs::File,
 }
 
+/// Where a command writes what the user asked for.
+#[derive(Debug)]
+pub(crate) enum OutFile {
+    New(NewFile),
+    Stream(fs::File, PathBuf),
+}
+
 // === impl DataDir ===
 
 impl DataDir {
@@ -191,6 +198,43 @@ impl NewFile {
     }
 }
 
+// === impl OutFile ===
+
+impl OutFile {
+    /// A file that isn't there, or is a file, is written whole or not at all, where a link leads to. What is something
+    /// else, as a pipe or a terminal, is written into.
+    pub(crate) fn open(path: &Path) -> Result<Self, CliError> {
+        let failed = |error| CliError::io(format!("write `{}`", path.display()), error);
+        match fs::metadata(path) {
+            Ok(found) if found.is_file() => {
+                let target = fs::canonicalize(path).map_err(failed)?;
+                NewFile::create(&target).map(Self::New)
+            }
+            Ok(_) => {
+                let file = fs::OpenOptions::new().write(true).open(path).map_err(failed)?;
+                Ok(Self::Stream(file, path.to_owned()))
+            }
+            Err(_) => NewFile::create(path).map(Self::New),
+        }
+    }
+
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), CliError> {
+        match self {
+            Self::New(file) => file.write(bytes),
+            Self::Stream(file, path) => file
+                .write_all(bytes)
+                .map_err(|error| CliError::io(format!("write `{}`", path.display()), error)),
+        }
+    }
+
+    pub(crate) fn commit(self) -> Result<(), CliError> {
+        match self {
+            Self::New(file) => file.commit(),
+            Self::Stream(..) => Ok(()),
+        }
+    }
+}
+
 /// Reads a file of the data directory.
 pub(crate) fn read(path: &Path) -> Result<String, CliError> {
     fs::read_to_string(path).map_err(|error| CliError::io(format!("read `{}`", path.display()), error))
@@ -243,6 +287,26 @@ mod tests {
         let data = DataDir::at(folder.path());
         data.create().unwrap();
         assert_eq!((mode(data.path()), mode(&data.path().join("keys"))), (0o755, 0o700));
+    }
+
+    #[test]
+    fn an_output_keeps_what_stands_at_its_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+        fs::write(&file, "old").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        let mut out = OutFile::open(&link).unwrap();
+        out.write(b"new").unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "old");
+        out.commit().unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read_to_string(&file).unwrap(), "new");
+        let device = Path::new("/dev/null");
+        let mut out = OutFile::open(device).unwrap();
+        assert!(matches!(out, OutFile::Stream(..)));
+        out.write(b"gone").unwrap();
+        out.commit().unwrap();
+        assert!(OutFile::open(folder.path()).is_err());
     }
 
     #[test]

@@ -12,12 +12,12 @@ use crate::{
     console::Console,
     error::CliError,
     exit::Exit,
-    paths::NewFile,
+    paths::OutFile,
 };
 
 pub(super) async fn run(args: &ExportArgs, global: &GlobalArgs, console: &mut Console<'_>) -> Result<Exit, CliError> {
     let session = Session::open(&args.connect, global, READER)?;
-    let mut file = args.out.as_deref().map(NewFile::create).transpose()?;
+    let mut out = args.out.as_deref().map(OutFile::open).transpose()?;
     let request = session.stream(Audience::Governance, message(args)?)?;
     let response = session.traces()?.export_events(request).await;
     let mut stream = response
@@ -27,13 +27,13 @@ pub(super) async fn run(args: &ExportArgs, global: &GlobalArgs, console: &mut Co
     while let Some(piece) = stream.next().await {
         let piece = piece.map_err(|status| session.failed(PartName::Trace, &status))?;
         bytes += piece.data.len();
-        match &mut file {
-            Some(file) => file.write(&piece.data)?,
+        match &mut out {
+            Some(out) => out.write(&piece.data)?,
             None => console.bytes(&piece.data)?,
         }
     }
-    if let Some(file) = file {
-        file.commit()?;
+    if let Some(out) = out {
+        out.commit()?;
     }
     if let Some(path) = &args.out {
         let path = path.display().to_string();
