@@ -8,6 +8,7 @@ mod fold;
 mod identifier;
 mod respell;
 mod survey;
+mod unread;
 
 use crate::vocabulary::Vocabulary;
 
@@ -38,7 +39,7 @@ pub struct View {
 pub struct Views {
     /// The folded text first, then the views that differ from those before.
     pub views: Vec<View>,
-    /// Why the text can't be read to the end, if so.
+    /// Why the text can't be read whole, if so.
     pub held: Option<&'static str>,
 }
 
@@ -52,7 +53,7 @@ pub fn normalise(raw: &str, vocabulary: &Vocabulary) -> Views {
     }
     let mut views = Views {
         views: Vec::with_capacity(4),
-        held: None,
+        held: unread::reason(raw),
     };
     let mut found = views.add(fold::fold(raw), vocabulary);
     if found.encoded {
