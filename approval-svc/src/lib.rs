@@ -67,14 +67,12 @@ pub async fn build(config: &Config, node: &Node, trace: Link) -> Result<Part, Bo
     });
 
     let relay = Relay::new(store.clone(), trace);
+    let clock = node.clock();
     let (open, swept, ending) = (store.clone(), store.clone(), node.clone());
     let mut part = Part::builder(node)
         .grpc(ApprovalServiceServer::new(ApprovalApi::new(shared.clone())))
         .grpc(WarrantServiceServer::new(WarrantApi::new(shared)))
-        .ready_when(move || {
-            let open = open.is_open();
-            async move { open }
-        })
+        .ready_when(move || std::future::ready(open.is_open() && !sweeper::stands_still(&*open, &*clock)))
         .background("relay", move |shutdown| relay.run(shutdown))
         .background("sweeper", move |shutdown| sweeper::run(swept, ending, shutdown));
     if let Some(after) = config.simulated_approver_after.filter(|_| config.simulated_approver) {

@@ -116,6 +116,25 @@ async fn a_store_that_has_stopped_ends_its_node_with_a_failure() {
 }
 
 #[tokio::test]
+async fn a_clock_that_went_back_far_makes_the_stores_time_stand_still() {
+    let harness = Sqlite::new();
+    let store = harness.open(Terms::default()).await;
+    let stands_still = || crate::sweeper::stands_still(&store, &*harness.clock);
+    let right = harness.clock.now();
+    for (ahead, expected) in [(29, false), (31, true)] {
+        harness.clock.set(right + Duration::from_secs(ahead));
+        store
+            .create(draft(u32::try_from(ahead).unwrap(), Risk::Green))
+            .await
+            .unwrap();
+        harness.clock.set(right);
+        assert_eq!(stands_still(), expected, "{ahead} s");
+    }
+    harness.clock.advance(Duration::from_secs(2));
+    assert!(!stands_still(), "it has caught up");
+}
+
+#[tokio::test]
 async fn two_processes_cannot_share_a_store() {
     let harness = Sqlite::new();
     let _first = harness.open(Terms::default()).await;
