@@ -21,6 +21,11 @@ pub const MAX_TEXT_BYTES: usize = 64 * 1024;
 /// How many encodings may lie inside each other; anything deeper is held.
 pub const MAX_DECODE_DEPTH: usize = 3;
 
+/// How many times as long as itself a text may read, beyond [`MAX_GROWTH_BYTES`]; anything longer is held. A character may
+/// stand for eighteen (U+FDFA), and a text of nothing else would take a hundred milliseconds.
+const MAX_GROWTH: usize = 4;
+const MAX_GROWTH_BYTES: usize = 1024;
+
 /// One reading of a text.
 #[derive(Debug)]
 pub struct View {
@@ -46,16 +51,17 @@ pub struct Views {
 /// Makes all views of a text.
 pub fn normalise(raw: &str, vocabulary: &Vocabulary) -> Views {
     if raw.len() > MAX_TEXT_BYTES {
-        return Views {
-            views: Vec::new(),
-            held: Some("it is longer than the classifier reads"),
-        };
+        return Views::held("it is longer than the classifier reads");
+    }
+    let folded = fold::fold(raw);
+    if folded.text.len() > raw.len() * MAX_GROWTH + MAX_GROWTH_BYTES {
+        return Views::held("it reads many times longer than it is");
     }
     let mut views = Views {
         views: Vec::with_capacity(4),
         held: unread::reason(raw),
     };
-    let mut found = views.add(fold::fold(raw), vocabulary);
+    let mut found = views.add(folded, vocabulary);
     if found.encoded {
         found = views.decode(raw, found, vocabulary);
     }
@@ -111,6 +117,13 @@ impl View {
 // === impl Views ===
 
 impl Views {
+    const fn held(reason: &'static str) -> Self {
+        Self {
+            views: Vec::new(),
+            held: Some(reason),
+        }
+    }
+
     /// Adds a view and says what it may hold.
     fn add(&mut self, mut view: View, vocabulary: &Vocabulary) -> Survey {
         let (words, found) = survey(&view.text, vocabulary);

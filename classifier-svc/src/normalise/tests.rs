@@ -61,6 +61,9 @@ fn deep_encoding_holds() {
     let text = format!("%{}72", "25".repeat(5));
     assert!(normalise(&text, &vocabulary()).held.is_some());
     assert!(normalise(&"a".repeat(MAX_TEXT_BYTES + 1), &vocabulary()).held.is_some());
+    let grown = normalise(&"\u{FDFA}".repeat(1_000), &vocabulary());
+    assert!(grown.views.is_empty() && grown.held.is_some());
+    assert!(!normalise("a greeting \u{FDFA}", &vocabulary()).views.is_empty());
 }
 
 #[test]
