@@ -57,7 +57,7 @@ pub struct GatewayRequest {
 pub struct Answer {
     /// The outcome.
     pub outcome: Outcome,
-    /// One sentence about it; no payload.
+    /// One sentence about it, which may quote a piece of the gateway's error.
     pub detail: String,
     /// What the model read and wrote, if the gateway said.
     pub usage: Option<Usage>,

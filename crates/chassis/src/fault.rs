@@ -29,7 +29,7 @@ pub enum Code {
     Unauthenticated,
     /// Too much at once; later.
     ResourceExhausted,
-    /// A part can't be reached; nothing happened.
+    /// A part can't be reached.
     Unavailable,
     /// The caller's deadline passed.
     DeadlineExceeded,

@@ -6,7 +6,7 @@ use warrant::ApprovalId;
 
 use crate::store::sqlite::row::ApprovalRow;
 
-/// How many approvals are kept: more than are under way at once on a busy day, and a few megabytes at most.
+/// How many approvals are kept: more than are under way at once on a busy day, and some twenty megabytes at most.
 const CAPACITY: usize = 256;
 
 /// The approvals that were written last, each as its last commit left it.

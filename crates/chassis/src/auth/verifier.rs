@@ -232,7 +232,7 @@ fn person(claims: Claims, issuer: &Issuer) -> Result<Person, Refusal> {
         .filter(|tenant| !tenant.is_empty())
         .ok_or(Refusal::Invalid)?;
     let speaks_for = issuer.tenants.is_empty() || issuer.tenants.contains(&tenant);
-    // A person named like a part must not look like one in records.
+    // A name that breaks a line would look like something else in records.
     let plausible = !claims.sub.is_empty() && !claims.sub.contains(char::is_control);
     if !speaks_for || !plausible {
         return Err(Refusal::Invalid);

@@ -1,4 +1,4 @@
-//! Deadlines: the caller's `grpc-timeout` becomes a deadline that outbound calls inherit, and ends the call when it passes.
+//! Deadlines: the caller's `grpc-timeout` becomes a deadline that outbound calls inherit, and ends the call, until its answer begins, when it passes.
 
 use std::{future::Future, time::Duration};
 
