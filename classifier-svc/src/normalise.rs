@@ -62,7 +62,7 @@ pub fn normalise(raw: &str, vocabulary: &Vocabulary) -> Views {
         held: unread::reason(raw),
     };
     let mut found = views.add(folded, vocabulary);
-    if found.encoded {
+    if found.encoded || decode::has_tags(raw) {
         found = views.decode(raw, found, vocabulary);
     }
     views.respell(found, vocabulary);
@@ -144,6 +144,7 @@ impl Views {
                 return found;
             }
             current = current.derive("decoded", text, map);
+            self.held = self.held.or_else(|| unread::reason(&current.text));
             let folded = fold::fold(&current.text);
             let offsets = (0..folded.text.len())
                 .map(|at| u32::try_from(folded.raw_offset(at)).unwrap_or(u32::MAX))

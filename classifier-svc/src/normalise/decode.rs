@@ -1,4 +1,4 @@
-//! Decoding, one layer at a time: percent escapes, HTML character references, base64 and hexadecimal.
+//! Decoding, one layer at a time: percent escapes, HTML character references, base64, hexadecimal and tags.
 
 use base64::{
     Engine,
@@ -6,8 +6,14 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 
+use super::unread::{flag, tag_letter};
+
 /// Shortest run that is tried as base64 or hexadecimal: shorter ones are words.
 pub(super) const MIN_BLOB: usize = 16;
+
+/// The first byte of a tag, and that of the black flag that may take some.
+const TAG: u8 = 0xF3;
+const FLAG: u8 = 0xF0;
 
 /// How many escapes are decoded at a time.
 const MAX_ESCAPES: usize = 64;
@@ -51,17 +57,21 @@ impl Output<'_> {
         let escape = match rest.as_bytes().first() {
             Some(b'%') => percent(rest),
             Some(b'&') => reference(rest),
+            Some(&TAG) => tags(rest),
             _ => None,
         };
         if let Some((decoded, length)) = escape {
             return self.decoded(at, &decoded, length);
+        }
+        if let Some((_, end)) = flag(rest) {
+            return end;
         }
         let run = rest.bytes().take_while(|byte| is_blob(*byte)).count();
         if run < MIN_BLOB {
             let other = rest
                 .bytes()
                 .skip(run)
-                .take_while(|byte| !is_blob(*byte) && !matches!(byte, b'%' | b'&'));
+                .take_while(|byte| !is_blob(*byte) && !matches!(*byte, b'%' | b'&' | TAG | FLAG));
             return (run + other.count()).max(1);
         }
         let padding = rest.bytes().skip(run).take_while(|byte| *byte == b'=').take(2).count();
@@ -140,6 +150,18 @@ fn reference(text: &str) -> Option<(Vec<u8>, usize)> {
         },
     };
     Some((character.to_string().into_bytes(), end + 2))
+}
+
+/// A run of tags, as lines of their own: what isn't seen doesn't go on with the sentence before it.
+fn tags(text: &str) -> Option<(Vec<u8>, usize)> {
+    let letters: String = text.chars().map_while(tag_letter).collect();
+    let length = text.chars().take(letters.len()).map(char::len_utf8).sum();
+    (!letters.is_empty()).then(|| (format!("\n{letters}\n").into_bytes(), length))
+}
+
+/// Whether a text has tags, be it in a flag.
+pub(super) fn has_tags(text: &str) -> bool {
+    text.as_bytes().contains(&TAG) && text.chars().any(|character| tag_letter(character).is_some())
 }
 
 /// A long run of base64 or hexadecimal digits that decodes to readable text.

@@ -136,6 +136,10 @@ fn spelling(character: char) -> String {
     if let Some(latin) = look_alike(character) {
         return latin.to_owned();
     }
+    if let Some(letter) = boxed(character) {
+        text.push(letter);
+        return text;
+    }
     unicode_normalization::char::decompose_compatible(character, |part| {
         if part.is_ascii() {
             text.push(char::from(fold_ascii(u8::try_from(part).unwrap_or(b' '))));
@@ -148,6 +152,17 @@ fn spelling(character: char) -> String {
         }
     });
     text
+}
+
+/// White letters in black circles and squares have no compatibility decomposition, unlike the black ones in white.
+fn boxed(character: char) -> Option<char> {
+    let code = u32::from(character);
+    let letter = match character {
+        '\u{1F150}'..='\u{1F169}' => code - 0x1F150,
+        '\u{1F170}'..='\u{1F189}' => code - 0x1F170,
+        _ => return None,
+    };
+    char::from_u32(u32::from('a') + letter)
 }
 
 /// Lower case; back quotes as quotes; controls but the line feed as spaces. Without branches, so that it is vectorised.
@@ -234,6 +249,7 @@ mod tests {
         assert_eq!(folded("d\u{200b}el\u{ad}ete"), "delete");
         assert_eq!(folded("ѕеnd Ρауmеnt"), "send payment");
         assert_eq!(folded("réveál 𝐭𝐡𝐞 ⓢⓨⓢ"), "reveal the sys");
+        assert_eq!(folded("🅟🅐🅨 🅿🅰🆈"), "pay pay");
     }
 
     #[test]
