@@ -15,12 +15,16 @@ pub struct Term {
 pub fn parse(violations: &mut Violations, field_name: &str, text: &str, allowed: &[&str]) -> Vec<Term> {
     match terms(text) {
         Ok(terms) => {
-            for term in terms.iter().filter(|term| !allowed.contains(&term.field.as_str())) {
-                let known = allowed.join("`, `");
-                violations.add(
-                    field_name,
-                    format!("has no field `{}`; known are `{known}`", term.field),
-                );
+            for (index, term) in terms.iter().enumerate() {
+                let field = &term.field;
+                if !allowed.contains(&field.as_str()) {
+                    let known = allowed.join("`, `");
+                    violations.add(field_name, format!("has no field `{field}`; known are `{known}`"));
+                }
+                // Both would have to hold, and whoever reads the list would take it for what the last one finds.
+                if terms.iter().take(index).any(|before| before.field == *field) {
+                    violations.add(field_name, format!("names the field `{field}` twice"));
+                }
             }
             terms
         }
@@ -132,9 +136,17 @@ mod tests {
     }
 
     #[test]
-    fn unknown_fields_are_named() {
-        let mut violations = Violations::new("d");
-        parse(&mut violations, "filter", "colour = red", &["state"]);
-        assert!(violations.iter().any(|(_, description)| description.contains("colour")));
+    fn unknown_and_repeated_fields_are_named() {
+        for (text, said) in [
+            ("colour = red", "no field `colour`"),
+            ("state = A AND state = B", "`state` twice"),
+        ] {
+            let mut violations = Violations::new("d");
+            parse(&mut violations, "filter", text, &["state"]);
+            assert!(
+                violations.iter().any(|(_, description)| description.contains(said)),
+                "{text}"
+            );
+        }
     }
 }
