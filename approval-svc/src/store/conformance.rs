@@ -127,7 +127,7 @@ pub(crate) async fn a_held_run_gets_no_warrant_and_others_do<H: Harness>(harness
     store.receipts().hold(held.content.action.run);
     record_all(&store).await;
     harness.clock().advance(Duration::from_secs(10));
-    let acquired = store.acquire(8).await.unwrap().approvals;
+    let acquired = store.acquire(1).await.unwrap().approvals;
     assert_eq!(acquired.iter().map(Approval::id).collect::<Vec<_>>(), [free.id()]);
     let claimed = execute(&store, &held, claim(&held, 1)).await;
     assert!(matches!(claimed, Err(ApprovalError::ReceiptPending)));

@@ -103,13 +103,18 @@ impl Session<'_> {
     }
 
     pub(super) fn acquire(&mut self, max: usize) -> Result<Acquired, ApprovalError> {
+        // Those of held runs are found each time, and must not take the others' places.
+        let limit = max.saturating_add(self.receipts.held_runs());
         let due = self.select_ids(
             "SELECT id FROM approvals WHERE state = 'GRANTED' AND dispatch_time <= ?1 AND due_time > ?1
              AND decision_position <= ?2 ORDER BY dispatch_time LIMIT ?3",
-            params![self.now.nanos(), signed(self.receipts.relayed()), signed(max as u64)],
+            params![self.now.nanos(), signed(self.receipts.relayed()), signed(limit as u64)],
         )?;
-        let mut approvals = Vec::with_capacity(due.len());
+        let mut approvals = Vec::with_capacity(due.len().min(max));
         for id in due {
+            if approvals.len() == max {
+                break;
+            }
             let found = self.load_bytes(&id)?.ok_or(ApprovalError::NotFound)?;
             if !self.is_recorded(&found.stored) {
                 continue;
