@@ -14,7 +14,7 @@ use crate::{
     error::CliError,
     escape,
     exit::Exit,
-    shell::directory_option,
+    shell::{directory_option, person_options},
     view::approval::{self, ApprovalView},
 };
 
@@ -101,9 +101,10 @@ async fn show(args: &ShowApprovalArgs, global: &GlobalArgs, console: &mut Consol
     print(&approval, global, console)?;
     if approval.state == approval::state_word(State::Pending) && global.output == Format::Text {
         console.note(&format!(
-            "to grant exactly this:\n  countersign approvals grant {} --digest {}{}",
+            "to grant exactly this:\n  countersign approvals grant {} --digest {}{}{}",
             escape::one_line(&approval.name),
             escape::one_line(&approval.action_digest),
+            person_options(&args.connect),
             directory_option(global)
         ))?;
     }
