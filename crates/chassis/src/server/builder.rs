@@ -93,6 +93,8 @@ impl PartBuilder {
             tonic_reflection::server::Builder::configure()
                 .register_encoded_file_descriptor_set(proto::FILE_DESCRIPTOR_SET)
                 .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+                // The details of errors, which clients can show only if they know their types.
+                .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
         };
         let names = health.names().to_vec();
         let with_names = |mut builder: tonic_reflection::server::Builder<'static>| {
