@@ -149,3 +149,43 @@ fn closing() -> Status {
     let message = "the service is closing; continue with the last resume token";
     status(DOMAIN, Code::Unavailable, ErrorReason::ShuttingDown, message)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, task::Poll};
+
+    use chassis::{SystemIds, auth::Audience};
+    use futures_util::StreamExt as _;
+    use warrant::Risk;
+
+    use super::*;
+    use crate::{approval::Terms, fixture, store::sqlite::SqliteStore};
+
+    #[tokio::test]
+    async fn a_watcher_hears_something_while_others_approvals_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let opening = SqliteStore::open(folder.path(), Terms::default(), fixture::clock(), Arc::new(SystemIds));
+        let store = Arc::new(opening.await.unwrap());
+        let stranger = Person {
+            issuer: fixture::ISSUER.to_owned(),
+            subject: "mallory".to_owned(),
+            tenant: "elsewhere".to_owned(),
+            groups: BTreeSet::new(),
+            audience: Audience::Governance,
+        };
+        let watch = Watch::open(store.clone(), stranger, Query::default(), "", CancellationToken::new());
+        let mut heard = std::pin::pin!(watch.unwrap().into_stream());
+        tokio::time::pause();
+        heard.next().await.unwrap().unwrap();
+        store.create(fixture::draft(1, Risk::Green)).await.unwrap();
+        tokio::time::advance(HEARTBEAT / 2).await;
+        assert!(
+            futures_util::poll!(heard.next()).is_pending(),
+            "it doesn't see the change"
+        );
+        // Timers go off at the next whole millisecond.
+        tokio::time::advance(HEARTBEAT / 2 + Duration::from_millis(1)).await;
+        let heartbeat = futures_util::poll!(heard.next());
+        assert!(matches!(heartbeat, Poll::Ready(Some(Ok(message))) if message.approval.is_none()));
+    }
+}

@@ -211,6 +211,30 @@ async fn a_cancellation_before_sending_sends_nothing() {
     );
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_executor_that_closes_sends_nothing_more() {
+    let scene = Scene::succeeding();
+    scene.executor.shutdown.cancel();
+    assert_eq!(scene.run_to_refusal().await, Some(ErrorReason::ShuttingDown));
+    assert!(scene.world.journal().is_empty(), "nothing is claimed");
+
+    let scene = Scene::succeeding();
+    scene.plan(|state| state.records.push_back(Plan::AnswerLost));
+    let messages = scene.begin(&fixtures::action());
+    while scene.world.journal().len() < 2 {
+        tokio::task::yield_now().await;
+    }
+    scene.executor.shutdown.cancel();
+    let refused = read(messages).await.unwrap_err();
+    assert_eq!(reason_of(&refused), Some(ErrorReason::ShuttingDown));
+    let journal = scene.world.journal();
+    assert!(journal.iter().all(|entry| entry != "send"), "{journal:?}");
+    assert_eq!(
+        journal[journal.len() - 2..],
+        ["record execution.failed", "complete NOT_STARTED"]
+    );
+}
+
 /// Begins an execution that hangs at the gateway, then changes the world.
 async fn interrupt(action: &Action, change: impl FnOnce(&mut State)) -> (Scene, Finished) {
     let scene = Scene::new(None);
