@@ -11,10 +11,8 @@ python3 "$HERE/check_messages.py"
 
 say "contract: buf lint"
 buf lint
-if [ -e proto/baseline.binpb ]; then
-  say "contract: buf breaking against proto/baseline.binpb"
-  buf breaking --against proto/baseline.binpb
-fi
+say "contract: buf breaking against proto/baseline.binpb"
+buf breaking --against proto/baseline.binpb
 
 say "dependencies: bans, licences, sources"
 # cargo-deny reads the sources of every locked crate, whatever the platform, and is kept off the network itself.

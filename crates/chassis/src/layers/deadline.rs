@@ -1,4 +1,5 @@
-//! Deadlines: the caller's `grpc-timeout` becomes a deadline that outbound calls inherit, and ends the call, until its answer begins, when it passes.
+//! Deadlines: the caller's `grpc-timeout` becomes a deadline that outbound calls inherit. When it passes before the answer
+//! begins, the call ends.
 
 use std::{future::Future, time::Duration};
 
