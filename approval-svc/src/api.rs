@@ -34,7 +34,7 @@ pub struct Shared<S> {
     /// Whether the simulated approver may vote.
     pub simulation: bool,
     /// Cancelled when the service closes.
-    pub shutdown: CancellationToken,
+    pub closing: CancellationToken,
 }
 
 // === impl Shared ===

@@ -63,7 +63,7 @@ pub async fn build(config: &Config, node: &Node, trace: Link) -> Result<Part, Bo
         mint: Mint::new(&config.warrant_issuer, key, node.signatures()),
         verdicts,
         simulation: config.simulated_approver,
-        shutdown: node.shutdown(),
+        closing: node.closing(),
     });
 
     let relay = Relay::new(store.clone(), trace);
@@ -73,12 +73,10 @@ pub async fn build(config: &Config, node: &Node, trace: Link) -> Result<Part, Bo
         .grpc(ApprovalServiceServer::new(ApprovalApi::new(shared.clone())))
         .grpc(WarrantServiceServer::new(WarrantApi::new(shared)))
         .ready_when(move || std::future::ready(open.is_open() && !sweeper::stands_still(&*open, &*clock)))
-        .background("relay", move |shutdown| relay.run(shutdown))
-        .background("sweeper", move |shutdown| sweeper::run(swept, ending, shutdown));
+        .background("relay", move |over| relay.run(over))
+        .background("sweeper", move |over| sweeper::run(swept, ending, over));
     if let Some(after) = config.simulated_approver_after.filter(|_| config.simulated_approver) {
-        part = part.background("simulated approver", move |shutdown| {
-            simulated::run(store, after, shutdown)
-        });
+        part = part.background("simulated approver", move |over| simulated::run(store, after, over));
     }
     part.build()
 }

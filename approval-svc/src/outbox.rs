@@ -75,37 +75,37 @@ impl<S: ApprovalStore, L: TraceLog> Relay<S, L> {
         Self { store, log, position }
     }
 
-    /// Sends until `shutdown`.
-    pub async fn run(mut self, shutdown: CancellationToken) {
-        while let Some(rows) = shutdown
+    /// Sends until it is `over`.
+    pub async fn run(mut self, over: CancellationToken) {
+        while let Some(rows) = over
             .run_until_cancelled(self.store.outbox_after(self.position, events::MAX_EVENTS))
             .await
         {
             match rows {
                 Ok(rows) => {
-                    if self.relay(rows, &shutdown).await.is_none() {
+                    if self.relay(rows, &over).await.is_none() {
                         return;
                     }
                 }
                 Err(error) => {
                     tracing::error!(%error, "the outbox can't be read");
                     let pause = tokio::time::sleep(LONGEST_PAUSE);
-                    let _closing = shutdown.run_until_cancelled(pause).await;
+                    let _closing = over.run_until_cancelled(pause).await;
                 }
             }
         }
     }
 
     /// Sends these rows; `None` when the service closes before they are sent.
-    async fn relay(&mut self, rows: Vec<OutboxRow>, shutdown: &CancellationToken) -> Option<()> {
+    async fn relay(&mut self, rows: Vec<OutboxRow>, over: &CancellationToken) -> Option<()> {
         let last = rows.last().map_or(self.position, |row| row.position);
-        match self.send(&rows, shutdown).await {
+        match self.send(&rows, over).await {
             Sent::Recorded => {}
             Sent::Stopped => return None,
             Sent::Refused(_) => {
                 // One of them spoils the batch: find it, and let the others pass.
                 for row in &rows {
-                    match self.send(std::slice::from_ref(row), shutdown).await {
+                    match self.send(std::slice::from_ref(row), over).await {
                         Sent::Recorded => {}
                         Sent::Stopped => return None,
                         Sent::Refused(status) => self.hold(row, &status),
@@ -118,7 +118,7 @@ impl<S: ApprovalStore, L: TraceLog> Relay<S, L> {
         Some(())
     }
 
-    async fn send(&self, rows: &[OutboxRow], shutdown: &CancellationToken) -> Sent {
+    async fn send(&self, rows: &[OutboxRow], over: &CancellationToken) -> Sent {
         let receipts = self.store.receipts();
         let rows: Vec<&OutboxRow> = rows.iter().filter(|row| !receipts.is_held(&row.run)).collect();
         if rows.is_empty() {
@@ -130,7 +130,7 @@ impl<S: ApprovalStore, L: TraceLog> Relay<S, L> {
             // A grant by people is ready for dispatch once it is recorded, and so is whatever had to wait.
             let wakes = granted || pause > FIRST_PAUSE;
             let events = rows.iter().map(|row| row.event.clone()).collect();
-            let answer = shutdown.run_until_cancelled(self.log.append(events)).await;
+            let answer = over.run_until_cancelled(self.log.append(events)).await;
             let status = match answer {
                 None => return Sent::Stopped,
                 Some(Ok(_)) => {
@@ -150,7 +150,7 @@ impl<S: ApprovalStore, L: TraceLog> Relay<S, L> {
             if pause == LONGEST_PAUSE {
                 tracing::warn!(code = ?status.code(), message = status.message(), "events wait for trace-svc");
             }
-            if shutdown.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+            if over.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
                 return Sent::Stopped;
             }
             pause = (pause * 2).min(LONGEST_PAUSE);

@@ -23,10 +23,10 @@ use crate::{
 const REASON: &str = "granted by the simulated approver";
 const PAGE: usize = 1_000;
 
-/// Grants every pending approval once it is `after` old, until `shutdown`.
-pub async fn run<S: ApprovalStore>(store: Arc<S>, after: Duration, shutdown: CancellationToken) {
+/// Grants every pending approval once it is `after` old, until it is `over`.
+pub async fn run<S: ApprovalStore>(store: Arc<S>, after: Duration, over: CancellationToken) {
     tracing::warn!("the simulated approver grants what pends; its warrants are marked as simulated");
-    let _closing = shutdown.run_until_cancelled(grant_all(&*store, after)).await;
+    let _closing = over.run_until_cancelled(grant_all(&*store, after)).await;
 }
 
 async fn grant_all<S: ApprovalStore>(store: &S, after: Duration) {

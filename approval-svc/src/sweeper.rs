@@ -18,13 +18,13 @@ pub fn stands_still<S: ApprovalStore>(store: &S, clock: &dyn Clock) -> bool {
     Moment::from(clock.now()).until(store.now()) > MAX_BEHIND
 }
 
-/// Sweeps until `shutdown`. A store that has stopped can't be used again by this process, so the node ends with a failure.
-pub async fn run<S: ApprovalStore>(store: Arc<S>, node: Node, shutdown: CancellationToken) {
+/// Sweeps until it is `over`. A store that has stopped can't be used again by this process, so the node ends with a failure.
+pub async fn run<S: ApprovalStore>(store: Arc<S>, node: Node, over: CancellationToken) {
     let mut ticks = tokio::time::interval(INTERVAL);
     let clock = node.clock();
     let mut stood_still = false;
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
+    while over.run_until_cancelled(ticks.tick()).await.is_some() {
         if !store.is_open() {
             return node.fail("the approval store has stopped");
         }

@@ -43,7 +43,7 @@ pub struct Watch<S> {
     greeted: bool,
     /// When the watcher heard something last.
     heard: Instant,
-    shutdown: CancellationToken,
+    closing: CancellationToken,
 }
 
 // === impl Watch ===
@@ -55,7 +55,7 @@ impl<S: ApprovalStore> Watch<S> {
         person: Person,
         query: Query,
         resume_token: &str,
-        shutdown: CancellationToken,
+        closing: CancellationToken,
     ) -> Result<Self, Status> {
         let live = store.subscribe();
         let last = store.last_change();
@@ -80,7 +80,7 @@ impl<S: ApprovalStore> Watch<S> {
             behind,
             greeted: false,
             heard: Instant::now(),
-            shutdown,
+            closing,
         })
     }
 
@@ -120,7 +120,7 @@ impl<S: ApprovalStore> Watch<S> {
                 continue;
             }
             tokio::select! {
-                () = self.shutdown.cancelled() => return Err(closing()),
+                () = self.closing.cancelled() => return Err(closing()),
                 // Not after so long without a change: changes that this watcher doesn't see may come all the time.
                 () = tokio::time::sleep_until(self.heard + HEARTBEAT) => return Ok(self.message(None)),
                 changed = self.live.recv() => match changed {

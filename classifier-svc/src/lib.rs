@@ -84,8 +84,8 @@ pub fn build(config: &Config, node: &Node) -> Result<Part, BoxError> {
     let mut part = Part::builder(node)
         .grpc(api.max_decoding_message_size(MAX_MESSAGE_BYTES))
         .health_of(reload::POLICY_HEALTH, health)
-        .background("policy-reload", move |shutdown| {
-            reload::run(policies, interval, healthy, shutdown)
+        .background("policy-reload", move |over| {
+            reload::run(policies, interval, healthy, over)
         });
     if let Some(health) = opinion_health {
         part = part.health_of(OPINION_HEALTH, health);

@@ -5,6 +5,7 @@ use std::{path::Path, time::Duration};
 use chassis::{
     auth::Audience,
     clock::SystemClock,
+    fault::with_causes,
     ids::{Ids as _, SystemIds},
     part::PartName,
 };
@@ -205,5 +206,6 @@ fn local(name: &str, global: &GlobalArgs) -> Result<Who, CliError> {
 }
 
 fn read_token(path: &Path) -> Result<SecretString, CliError> {
-    chassis::secret::read(path).map_err(|error| CliError::new(format!("can't use the token file: {error}")))
+    chassis::secret::read(path)
+        .map_err(|error| CliError::new(format!("can't use the token file: {}", with_causes(&error))))
 }

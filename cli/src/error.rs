@@ -149,7 +149,10 @@ impl CliError {
         };
         let what = escape::one_line(&format!("{reason}{}", self.message));
         let mut lines = vec![format!("{} {what}", palette.paint(Tone::Bad, "error:"))];
-        for (field, description) in self.refusal.iter().flat_map(|refusal| &refusal.violations) {
+        let violations = self.refusal.iter().flat_map(|refusal| &refusal.violations);
+        let said = |field, description| self.message.contains(&format!("`{field}` {description}"));
+        let unsaid = violations.filter(|(field, description)| !said(field, description));
+        for (field, description) in unsaid {
             lines.push(format!(
                 "  {}: {}",
                 escape::one_line(field),
@@ -259,6 +262,17 @@ mod tests {
         let text = refused("INVALID_FIELDS", details).render(Palette::new(false));
         assert!(text.contains("\n  agent: must match `[a-z0-9_-]{1,64}`"), "{text}");
         assert!(text.contains("\n  session: bad\\u{1b}[2J"), "{text}");
+    }
+
+    #[test]
+    fn what_the_message_says_already_is_not_said_again() {
+        let mut details = ErrorDetails::with_bad_request(vec![FieldViolation::new("agent", "is required")]);
+        details.set_error_info("INVALID_FIELDS", "governance.countersign", []);
+        let status = Status::with_error_details(tonic::Code::InvalidArgument, "`agent` is required", details);
+        let error = CliError::status("orchestrator", "http://127.0.0.1:7100", &status);
+        let text = error.render(Palette::new(false));
+        assert_eq!(text.matches("is required").count(), 1, "{text}");
+        assert_eq!(error.to_json()["error"]["violations"][0]["field"], "agent");
     }
 
     #[test]

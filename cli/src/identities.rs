@@ -8,7 +8,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use chassis::{auth::Audience, clock::Clock};
+use chassis::{auth::Audience, clock::Clock, fault::with_causes};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
@@ -125,7 +125,7 @@ impl LocalIssuer {
         let path = data.people_key();
         let unusable = |detail: String| CliError::new(format!("can't use the local issuer's key: {detail}"));
         let pem = chassis::secret::read(&path).map_err(|error| {
-            unusable(error.to_string()).hint("start `countersign up` once, give its --data-dir, or use --token-file")
+            unusable(with_causes(&error)).hint("start `countersign up` once, give its --data-dir, or use --token-file")
         })?;
         let public = SigningKey::from_pkcs8_pem(pem.expose_secret()).map_err(|error| unusable(error.to_string()))?;
         let key =

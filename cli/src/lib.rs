@@ -24,7 +24,7 @@ mod view;
 
 use std::ffi::OsString;
 
-use clap::Parser as _;
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, parser::ValueSource};
 
 use crate::args::{Cli, Command, Format};
 pub use crate::{
@@ -35,8 +35,14 @@ pub use crate::{
 
 /// Runs one command line, the program's name included.
 pub fn run(arguments: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) -> Exit {
-    let cli = match Cli::try_parse_from(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let cli = match parse(&arguments) {
         Ok(cli) => cli,
+        Err(error) if error.use_stderr() && asks_for_json(&arguments) => {
+            let error = CliError::usage(error.to_string().trim_start_matches("error: ").trim_end());
+            report(&error, Format::Json, console);
+            return error.exit();
+        }
         Err(error) => return refuse(&error, console),
     };
     let format = cli.global.output;
@@ -61,6 +67,36 @@ fn dispatch(cli: Cli, console: &mut Console<'_>) -> Result<Exit, CliError> {
         Command::Policy(args) => policy::run(&args, &global, console),
         Command::Token(args) => token::run(&args, &global, console),
     }
+}
+
+fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
+    let mut command = Cli::command();
+    let matches = command.try_get_matches_from_mut(arguments)?;
+    if matches.subcommand_name() == Some("serve") && names_global_option(&matches) {
+        let message = "options of a part come after its name: `countersign serve PART [OPTIONS]`";
+        return Err(command.error(clap::error::ErrorKind::ArgumentConflict, message));
+    }
+    Cli::from_arg_matches(&matches)
+}
+
+/// Whether an option of every command was typed. A part reads options of its own.
+fn names_global_option(matches: &ArgMatches) -> bool {
+    let typed = |id| matches.value_source(id) == Some(ValueSource::CommandLine);
+    typed("output") || typed("data_dir")
+}
+
+/// Whether a command line that can't be read asks for errors as JSON.
+fn asks_for_json(arguments: &[OsString]) -> bool {
+    let mut words = arguments.iter().skip(1).take_while(|word| *word != "--");
+    while let Some(word) = words.next() {
+        if word == "--output" {
+            return words.next().is_some_and(|form| form == "json");
+        }
+        if let Some(form) = word.to_str().and_then(|word| word.strip_prefix("--output=")) {
+            return form == "json";
+        }
+    }
+    std::env::var_os("COUNTERSIGN_OUTPUT").is_some_and(|form| form == "json")
 }
 
 /// Shows what clap has to say: help and version are results, all else is wrong usage.

@@ -14,7 +14,10 @@ mod tests;
 
 use std::path::Path;
 
-use chassis::clock::{Clock as _, SystemClock};
+use chassis::{
+    clock::{Clock as _, SystemClock},
+    fault::with_causes,
+};
 use classifier_svc::{
     Classifier, Context, Policy, PolicyError,
     config::read_keys,
@@ -38,12 +41,6 @@ pub(crate) fn run(args: &PolicyArgs, global: &GlobalArgs, console: &mut Console<
         PolicyCommand::Replay(args) => replay::run(args, global, console),
         PolicyCommand::Sign(args) => sign::run(args, global, console),
     }
-}
-
-/// An error with all that caused it.
-pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// The policy at work, if it passes its own tests.
@@ -89,5 +86,5 @@ fn source(path: Option<&Path>) -> Result<(Source, Vec<PolicyError>), CliError> {
 }
 
 fn refused(error: &PolicyError) -> CliError {
-    CliError::new(format!("can't use the policy: {}", chain(error)))
+    CliError::new(format!("can't use the policy: {}", with_causes(error)))
 }

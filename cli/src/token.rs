@@ -6,6 +6,7 @@ use chassis::{
     PartName,
     auth::{Audience, Credential},
     clock::SystemClock,
+    fault::with_causes,
 };
 use serde_json::json;
 
@@ -53,7 +54,8 @@ fn person_token(data: &DataDir, args: &CreateTokenArgs) -> Result<String, CliErr
 
 /// A token as the service itself would make it: its key lies in the data directory.
 fn service_token(data: &DataDir, part: PartName, target: PartName) -> Result<String, CliError> {
-    let unusable = |error: &dyn std::fmt::Display| CliError::new(format!("can't use the key of {part}: {error}"));
+    let unusable =
+        |error: &dyn std::error::Error| CliError::new(format!("can't use the key of {part}: {}", with_causes(error)));
     let pem = chassis::secret::read(&data.service_key(part))
         .map_err(|error| unusable(&error).hint("start `countersign up` once, or give its --data-dir"))?;
     let clock = Arc::new(SystemClock::default());

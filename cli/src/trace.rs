@@ -18,6 +18,8 @@ use crate::{
 /// Who reads, unless somebody else is named.
 const READER: &str = "alice";
 const LARGEST_PAGE: u32 = 1_000;
+/// Id of the log's own trace, which is no run's.
+const LOG_TRACE: &str = "00000000000000000000000000000000";
 
 pub(crate) async fn run(args: &TraceArgs, global: &GlobalArgs, console: &mut Console<'_>) -> Result<Exit, CliError> {
     match &args.command {
@@ -118,6 +120,9 @@ fn name_of(text: &str) -> Result<String, CliError> {
         .strip_prefix("runs/")
         .or_else(|| text.strip_prefix("traces/"))
         .unwrap_or(text);
+    if id == LOG_TRACE {
+        return Ok(format!("traces/{id}"));
+    }
     let id: warrant::RunId = id.parse().map_err(|_| {
         CliError::usage(format!("`{text}` is no run")).hint("give `runs/{id}` as `countersign run` prints it")
     })?;
@@ -134,6 +139,8 @@ mod tests {
         for text in [id.to_owned(), format!("runs/{id}"), format!("traces/{id}")] {
             assert_eq!(name_of(&text).unwrap(), format!("traces/{id}"));
         }
+        let of_log = format!("traces/{LOG_TRACE}");
+        assert_eq!(name_of(&of_log).unwrap(), of_log);
         for text in [
             "",
             "runs/",

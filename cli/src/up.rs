@@ -11,7 +11,10 @@ mod summary;
 
 use std::{io, time::Duration};
 
-use chassis::ids::{Ids as _, SystemIds};
+use chassis::{
+    fault::with_causes,
+    ids::{Ids as _, SystemIds},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -21,7 +24,6 @@ use crate::{
     error::CliError,
     exit::Exit,
     paths::DataDir,
-    policy::chain,
 };
 pub(crate) use keys::SERVICES_ISSUER;
 use listeners::Listeners;
@@ -58,7 +60,7 @@ async fn up(args: &UpArgs, global: &GlobalArgs, console: &mut Console<'_>) -> Re
         .await;
     let served = match started {
         Some(Ok(())) => serve(args, global, &data, &endpoints, &deployment, &shutdown, console).await,
-        Some(Err(error)) => Err(CliError::new(format!("can't start: {}", chain(error.as_ref())))),
+        Some(Err(error)) => Err(CliError::new(format!("can't start: {}", with_causes(error.as_ref())))),
         None => Ok(()),
     };
     let drained = deployment.drain().await;

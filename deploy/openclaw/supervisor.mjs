@@ -210,10 +210,10 @@ async function main() {
   const provider = chosenProvider();
   let modelUrl = null;
   if (!provider) {
-    modelUrl = await startModel({ port: Number(ENV.MODEL_PORT) || 0, log: inRun("model-requests.jsonl") });
+    modelUrl = await startModel({ port: 0, log: inRun("model-requests.jsonl") });
     publish("model.url", modelUrl);
   }
-  const token = ENV.GATEWAY_TOKEN || randomBytes(24).toString("base64url");
+  const token = randomBytes(24).toString("base64url");
   publish("gateway.token", token);
   const { url, agents } = await startGateway(token, provider, modelUrl);
   if (ENV.WARM !== "0") await warmUp(url, token, provider ? agents.slice(0, 1) : agents);

@@ -83,7 +83,7 @@ pub(crate) struct Executor {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn Ids>,
     pub(crate) tasks: TaskTracker,
-    pub(crate) shutdown: CancellationToken,
+    pub(crate) closing: CancellationToken,
     pub(crate) instance: String,
     pub(crate) limits: Limits,
 }
@@ -113,7 +113,7 @@ impl Executor {
     ) -> Self {
         let (clock, ids) = (node.clock(), node.ids());
         let instance = format!("{}/{}", PartName::Executor, ids.uuid());
-        let (tasks, shutdown) = (node.tasks().clone(), node.shutdown());
+        let (tasks, closing) = (node.tasks().clone(), node.closing());
         Self {
             gateway,
             claims,
@@ -121,7 +121,7 @@ impl Executor {
             clock,
             ids,
             tasks,
-            shutdown,
+            closing,
             instance,
             limits,
         }
@@ -138,7 +138,7 @@ impl Executor {
     }
 
     async fn execute(&self, permit: &Permit, context: &CallContext, mut caller: Caller) {
-        if self.shutdown.is_cancelled() {
+        if self.closing.is_cancelled() {
             return caller.refuse(to_status(&ExecutionError::ShuttingDown));
         }
         let request = self.gateway.prepare(&permit.action, &permit.verdict);
@@ -238,7 +238,7 @@ impl Claimed<'_> {
 
     /// Checks that there is time to send the request and to follow it.
     fn may_send(&self) -> Result<(), ExecutionError> {
-        if self.executor.shutdown.is_cancelled() {
+        if self.executor.closing.is_cancelled() {
             return Err(ExecutionError::ShuttingDown);
         }
         self.lease.check(SEND_MARGIN)
@@ -299,7 +299,7 @@ impl Claimed<'_> {
     }
 
     async fn out_of_time(&self) {
-        self.executor.shutdown.cancelled().await;
+        self.executor.closing.cancelled().await;
         sleep(self.executor.limits.grace).await;
     }
 

@@ -77,8 +77,8 @@ pub fn build(config: &Config, node: &Node, approval: Link, trace: Link) -> Resul
             executor,
         }))
         .health_of(GATEWAY_HEALTH, serving)
-        .background("gateway-health", move |shutdown| async move {
-            watched.watch(shutdown).await;
+        .background("gateway-health", move |over| async move {
+            watched.watch(over).await;
         })
         .build()
 }

@@ -48,7 +48,7 @@ pub(crate) struct GovernanceApi {
     clients: Clients,
     live: LiveRuns,
     dispatcher: Dispatcher,
-    shutdown: CancellationToken,
+    closing: CancellationToken,
 }
 
 /// A run whose approval is committed.
@@ -73,7 +73,7 @@ impl GovernanceApi {
         clients: Clients,
         live: LiveRuns,
         dispatcher: Dispatcher,
-        shutdown: CancellationToken,
+        closing: CancellationToken,
     ) -> Self {
         let text_bytes = usize::try_from(config.instruction_max_bytes);
         let limits = Limits {
@@ -89,7 +89,7 @@ impl GovernanceApi {
             clients,
             live,
             dispatcher,
-            shutdown,
+            closing,
         }
     }
 
@@ -157,8 +157,8 @@ impl GovernanceApi {
         if let Some(work) = work {
             self.dispatcher.dispatch(&context, work);
         }
-        let (clients, shutdown) = (self.clients.clone(), self.shutdown.clone());
-        Follower::new(clients, context, run, approval, listener, dispatching, shutdown).into_stream()
+        let (clients, closing) = (self.clients.clone(), self.closing.clone());
+        Follower::new(clients, context, run, approval, listener, dispatching, closing).into_stream()
     }
 }
 

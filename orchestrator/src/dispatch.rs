@@ -123,12 +123,11 @@ impl Dispatcher {
         self.tasks.spawn(bringing);
     }
 
-    /// Takes granted approvals that nobody has claimed, and dispatches them, until shutdown.
+    /// Takes granted approvals that nobody has claimed, and dispatches them, until `shutdown`. Runs that this replica still
+    /// creates while it drains are dispatched all the same.
     pub(crate) async fn run(self, shutdown: CancellationToken) {
-        // Dropping the long poll at shutdown loses nothing: what it may have leased is handed out again.
+        // Dropping the long poll loses nothing: what it may have leased is handed out again.
         shutdown.run_until_cancelled(self.take_work()).await;
-        // What has not begun by now is left to others.
-        self.slots.close();
     }
 
     async fn take_work(&self) {

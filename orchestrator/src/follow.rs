@@ -44,7 +44,7 @@ pub(crate) struct Follower {
     todo: VecDeque<Effect>,
     listener: Listener,
     feed: Feed,
-    shutdown: CancellationToken,
+    closing: CancellationToken,
 }
 
 /// The approval's changes, over interruptions.
@@ -74,7 +74,7 @@ impl Follower {
         approval: Approval,
         listener: Listener,
         dispatching: bool,
-        shutdown: CancellationToken,
+        closing: CancellationToken,
     ) -> Self {
         let (following, effects) = Following::start(approval, dispatching);
         Self {
@@ -89,7 +89,7 @@ impl Follower {
                 read_due: false,
                 trouble: BACKOFF,
             },
-            shutdown,
+            closing,
         }
     }
 
@@ -147,7 +147,7 @@ impl Follower {
         tokio::select! {
             biased;
             said = self.listener.hear() => Ok(heard(said)),
-            () = self.shutdown.cancelled() => Err(to_status(&OrchestratorError::ShuttingDown)),
+            () = self.closing.cancelled() => Err(to_status(&OrchestratorError::ShuttingDown)),
             approval = self.feed.next() => Ok(Event::Seen(Box::new(approval?))),
         }
     }

@@ -50,13 +50,14 @@ pub fn build(config: &Config, node: &Node, links: Links) -> Result<Part, BoxErro
         node.tasks().clone(),
         config.dispatch_concurrency,
     );
-    let api = GovernanceApi::new(config, clients.clone(), live, dispatcher.clone(), node.shutdown());
+    let api = GovernanceApi::new(config, clients.clone(), live, dispatcher.clone(), node.closing());
+    let shutdown = node.shutdown();
     Part::builder(node)
         .grpc(GovernanceServiceServer::new(api))
         .ready_when(move || {
             let clients = clients.clone();
             async move { clients.all_serving().await }
         })
-        .background("dispatch", move |shutdown| dispatcher.run(shutdown))
+        .background("dispatch", move |_| dispatcher.run(shutdown))
         .build()
 }

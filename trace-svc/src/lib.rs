@@ -47,8 +47,8 @@ pub fn build(config: &Config, node: &Node) -> Result<Part, BoxError> {
     Part::builder(node)
         .grpc(TraceServiceServer::new(TraceApi::new(log)))
         .ready_when(move || std::future::ready(!*failed.borrow()))
-        .background("log-health", move |shutdown| async move {
-            let ended = shutdown.run_until_cancelled(watched.wait_for(|failed| *failed)).await;
+        .background("log-health", move |over| async move {
+            let ended = over.run_until_cancelled(watched.wait_for(|failed| *failed)).await;
             if matches!(ended, Some(Ok(_))) {
                 ending.fail("the log has failed");
             }

@@ -137,7 +137,7 @@ impl<S: ApprovalStore> ApprovalApi<S> {
             }
             let next = acquired.next.map_or(remaining, |next| now.until(next).min(remaining));
             tokio::select! {
-                () = self.shared.shutdown.cancelled() => return Ok(AcquireApprovalsResponse::default()),
+                () = self.shared.closing.cancelled() => return Ok(AcquireApprovalsResponse::default()),
                 _changed = signal.changed() => {}
                 () = tokio::time::sleep(next) => {}
             }
@@ -296,8 +296,8 @@ impl<S: ApprovalStore> ApprovalService for ApprovalApi<S> {
         let person = access::person(Caller::of(&request)?)?.clone();
         let request = request.into_inner();
         let query = convert::watch(&request.filter)?;
-        let (store, shutdown) = (self.shared.store.clone(), self.shared.shutdown.clone());
-        let watch = Watch::open(store, person, query, &request.resume_token, shutdown)?;
+        let (store, closing) = (self.shared.store.clone(), self.shared.closing.clone());
+        let watch = Watch::open(store, person, query, &request.resume_token, closing)?;
         Ok(Response::new(Box::pin(watch.into_stream())))
     }
 

@@ -195,7 +195,7 @@ impl Setting {
 
 impl Drop for Setting {
     fn drop(&mut self) {
-        self.node.shutdown().cancel();
+        self.node.closing().cancel();
     }
 }
 

@@ -72,7 +72,7 @@ async fn watchers_see_only_what_is_theirs_and_what_they_asked_for() {
     setting.create(1, Risk::Green).await;
     let pending = setting.create(2, Risk::Amber).await.approval.unwrap();
     assert_eq!(next(&mut approver).await.0, Some(pending));
-    setting.node.shutdown().cancel();
+    setting.node.closing().cancel();
     let ended = stranger.message().await;
     assert_refused(ended, Code::Unavailable, ErrorReason::ShuttingDown);
 

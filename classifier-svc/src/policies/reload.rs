@@ -13,16 +13,11 @@ use super::Policies;
 /// The health name of the policy's files: not serving while what they say is refused.
 pub const POLICY_HEALTH: &str = "policy-files";
 
-/// Refreshes the policies every `interval` until `shutdown`; says in `healthy` whether what is at work is what the files say.
-pub async fn run(
-    policies: Arc<Policies>,
-    interval: Duration,
-    healthy: watch::Sender<bool>,
-    shutdown: CancellationToken,
-) {
+/// Refreshes the policies every `interval` until it is `over`; says in `healthy` whether what is at work is what the files say.
+pub async fn run(policies: Arc<Policies>, interval: Duration, healthy: watch::Sender<bool>, over: CancellationToken) {
     let mut ticks = tokio::time::interval(interval);
     ticks.tick().await;
-    while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
+    while over.run_until_cancelled(ticks.tick()).await.is_some() {
         let policies = Arc::clone(&policies);
         // Compiling a policy takes a while: verdicts go on meanwhile.
         let refreshed = tokio::task::spawn_blocking(move || policies.refresh());

@@ -5,3 +5,4 @@
 mod chain;
 mod instance;
 mod up;
+mod usage;

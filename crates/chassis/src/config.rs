@@ -56,6 +56,16 @@ pub struct NodeConfig {
     )]
     pub max_requests: usize,
 
+    /// Streaming answers that may be open at once, over all connections; more are refused with `OVERLOADED`
+    #[arg(
+        long,
+        env = "COUNTERSIGN_MAX_OPEN_STREAMS",
+        default_value_t = 4096,
+        value_name = "N",
+        help_heading = "Node"
+    )]
+    pub max_open_streams: usize,
+
     /// Streams that one connection may have open at once
     #[arg(
         long,
@@ -193,6 +203,7 @@ impl Default for NodeConfig {
             services_issuer: "countersign/services".to_owned(),
             max_requests: 1024,
             max_streams: 1024,
+            max_open_streams: 4096,
             drain_delay: Duration::ZERO,
             grace_period: Duration::from_secs(20),
             worker_threads: 1,

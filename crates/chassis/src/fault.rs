@@ -65,7 +65,7 @@ const MAX_METADATA_BYTES: usize = 256;
 /// How `fault` looks on the wire.
 pub fn to_status(fault: &impl Fault) -> Status {
     let message = if fault.code() == Code::Internal {
-        tracing::error!(error = %chain(fault), "request failed");
+        tracing::error!(error = %with_causes(fault), "request failed");
         INTERNAL_MESSAGE.to_owned()
     } else {
         fault.to_string()
@@ -163,13 +163,15 @@ pub(crate) fn clipped(mut text: String, max: usize) -> String {
     text
 }
 
-fn chain(error: &dyn Error) -> String {
+/// `error` with all that caused it, each once: many a message already ends with its cause.
+pub fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
+    let causes = std::iter::successors(error.source(), |&cause| cause.source());
+    for cause in causes.map(ToString::to_string) {
+        if !text.ends_with(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
     }
     text
 }

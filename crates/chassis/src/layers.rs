@@ -2,7 +2,7 @@
 //!
 //! 1. [`context`]: request id, trace context and span;
 //! 2. [`errors`]: every error leaves with exactly one `ErrorInfo`, a panic as INTERNAL;
-//! 3. [`limit`]: no more calls at once than the part can carry;
+//! 3. [`limit`]: no more calls and open streams at once than the part can carry;
 //! 4. [`deadline`]: the caller's `grpc-timeout`, bounded;
 //! 5. [`auth`]: who is calling, and whether they may.
 //!
@@ -28,7 +28,7 @@ use tonic::{Status, body::Body, service::Routes};
 use tower::Service;
 use tracing::Instrument as _;
 
-use crate::{auth::Rights, ids::Ids, node::Node, part::PartName};
+use crate::{BoxError, auth::Rights, ids::Ids, node::Node, part::PartName};
 
 use self::{auth::Gate, limit::Limit};
 
@@ -53,17 +53,17 @@ struct Layers {
 // === impl PartService ===
 
 impl PartService {
-    pub(crate) fn new(node: &Node, rights: Rights, routes: Routes) -> Self {
+    pub(crate) fn new(node: &Node, rights: Rights, routes: Routes) -> Result<Self, BoxError> {
         let layers = Layers {
             part: node.part(),
             ids: node.ids(),
-            limit: Limit::new(node.part(), node.config().max_requests),
+            limit: Limit::new(node.part(), node.config())?,
             gate: Gate::new(node.verifier(), rights),
         };
-        Self {
+        Ok(Self {
             layers: Arc::new(layers),
             routes: routes.prepare(),
-        }
+        })
     }
 }
 
@@ -109,8 +109,8 @@ impl Layers {
     }
 
     async fn limited(&self, mut request: Request, mut routes: Routes) -> Response {
-        let _place = match self.limit.enter(request.uri().path()) {
-            Ok(place) => place,
+        let places = match self.limit.enter(request.uri().path()) {
+            Ok(places) => places,
             Err(status) => return refuse(&status),
         };
         let deadline = deadline::set(&mut request);
@@ -118,7 +118,8 @@ impl Layers {
             return refuse(&status);
         }
         let handled = routes.call(request).map(|Ok(response)| response);
-        deadline::bound(self.part, deadline, handled).await
+        let answer = deadline::bound(self.part, deadline, handled).await;
+        places.hold(answer)
     }
 }
 

@@ -34,6 +34,7 @@ struct Inner {
     signatures: Arc<KnownSignatures>,
     config: NodeConfig,
     shutdown: CancellationToken,
+    closing: CancellationToken,
     failure: OnceLock<&'static str>,
     tasks: TaskTracker,
 }
@@ -93,6 +94,7 @@ impl Node {
             signatures,
             config,
             shutdown: CancellationToken::new(),
+            closing: CancellationToken::new(),
             failure: OnceLock::new(),
             tasks: TaskTracker::new(),
         };
@@ -119,9 +121,15 @@ impl Node {
         Arc::clone(&self.inner.signatures)
     }
 
-    /// Cancelled when the part begins to drain; cancel it to make it drain.
+    /// Cancelled when the part begins to drain; cancel it to make it drain. Calls still come in: it fetches no new work.
     pub fn shutdown(&self) -> CancellationToken {
         self.inner.shutdown.clone()
+    }
+
+    /// Cancelled when the port closes, the drain delay after [`Node::shutdown`]: what is under way has the grace period
+    /// to finish, and what may take longer than that is not begun.
+    pub fn closing(&self) -> CancellationToken {
+        self.inner.closing.clone()
     }
 
     /// Makes the part drain and then end with a failure: it can't do its work any more. The first reason counts.

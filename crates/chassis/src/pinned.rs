@@ -9,7 +9,7 @@ use std::{
 
 use warrant::{Claims, KeyError, KeySet, KnownSignatures, TokenError, Verifier};
 
-use crate::clock::Clock;
+use crate::{clock::Clock, fault::with_causes};
 
 /// The file is read again at most this often.
 const RELOAD_INTERVAL: Duration = Duration::from_secs(10);
@@ -132,7 +132,8 @@ impl<C: Claims> PinnedVerifier<C> {
                 true
             }
             Err(error) => {
-                tracing::warn!(error = %error, path = %self.path.display(), "key set can't be read again; the old keys stay");
+                let error = with_causes(&error);
+                tracing::warn!(error, "key set can't be read again; the old keys stay");
                 false
             }
         }

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     BoxError,
     config::{HasNodeConfig, NodeConfig},
+    fault::with_causes,
     node::Node,
     part::PartName,
     server::Part,
@@ -133,12 +134,7 @@ async fn bind(part: PartName, config: &NodeConfig) -> Result<TcpListener, BoxErr
 }
 
 fn fail(error: &(dyn std::error::Error + 'static)) -> Exit {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
+    let text = with_causes(error);
     tracing::error!(error = text, "stopped");
     let _ = writeln!(std::io::stderr(), "error: {text}");
     Exit::Failure

@@ -2,17 +2,18 @@
 
 use std::{
     fmt, io,
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, future::BoxFuture};
 use tokio::{net::TcpListener, sync::watch};
 use tokio_stream::StreamExt as _;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::transport::{Server, server::TcpIncoming};
 
-use crate::{corked::Corked, layers::PartService, node::Node, part::PartName};
+use crate::{corked::Corked, fault::with_causes, layers::PartService, node::Node, part::PartName};
 
 mod builder;
 mod health;
@@ -29,12 +30,16 @@ const MAX_HEADER_BYTES: u32 = 40 * 1024;
 /// How often trusted keys are read again.
 const TRUST_RELOAD_INTERVAL: Duration = Duration::from_secs(30);
 
+/// How long background tasks may take to end.
+const PARTING_TIME: Duration = Duration::from_secs(2);
+
 /// A part with all its layers, not yet listening.
 pub struct Part {
     node: Node,
     service: PartService,
     health: Arc<Health>,
     pending: Mutex<Option<Pending>>,
+    life: Life,
 }
 
 /// What runs while the part lives.
@@ -42,6 +47,13 @@ struct Pending {
     background: Vec<(&'static str, Background)>,
     checks: Vec<ReadyCheck>,
     watched: Vec<(&'static str, watch::Receiver<bool>)>,
+}
+
+/// The background tasks, which end after the calls.
+#[derive(Default)]
+struct Life {
+    tasks: TaskTracker,
+    over: CancellationToken,
 }
 
 // === impl Part ===
@@ -70,23 +82,20 @@ impl Part {
     pub fn start(&self) {
         let pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(pending) = pending else { return };
-        let shutdown = self.node.shutdown();
+        let life = &self.life;
         for (name, background) in pending.background {
-            let task = background(shutdown.clone());
-            self.node.tasks().spawn(async move {
-                task.await;
-                tracing::debug!(task = name, "background task ended");
-            });
+            life.spawn(name, &self.node, background(life.over.clone()));
         }
         let health = Arc::clone(&self.health);
-        self.node
-            .tasks()
-            .spawn(health.run(pending.checks, pending.watched, shutdown.clone()));
-        self.node.tasks().spawn(reload_trust(self.node.clone(), shutdown));
+        let health = health.run(pending.checks, pending.watched, self.node.shutdown());
+        life.spawn("health", &self.node, Box::pin(health));
+        let reload = reload_trust(self.node.clone(), life.over.clone());
+        life.spawn("trust", &self.node, Box::pin(reload));
     }
 
     /// Serves on `listener` until the node shuts down, then drains: no longer ready, a pause for load balancers to notice,
-    /// no new connections, and a bounded wait for calls and tasks under way.
+    /// no new connections, a bounded wait for calls and tasks under way, and only then an end of the background tasks that
+    /// they may need.
     ///
     /// Boxed here, so that the HTTP/2 server is compiled here: an `async fn` is compiled, with all that it calls, by every
     /// crate that awaits it, and then processes of one program would not run the same code.
@@ -97,8 +106,8 @@ impl Part {
     async fn serve_and_drain(self, listener: TcpListener) -> io::Result<()> {
         self.start();
         let shutdown = self.node.shutdown();
+        let closing = self.node.closing();
         let config = self.node.config().clone();
-        let closing = CancellationToken::new();
         let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
         let incoming = incoming.map(|connection| connection.map(Corked::new));
         let server = Server::builder()
@@ -119,19 +128,20 @@ impl Part {
             () = drain_delay => {}
         }
         closing.cancel();
-        self.node.tasks().close();
-        let drained = async {
+        let under_way = async {
             let result = server.await.map_err(io::Error::other);
+            self.node.tasks().close();
             self.node.tasks().wait().await;
             result
         };
         // Bounded: a connection that never speaks keeps the server from returning (hyperium/hyper#4170).
-        let drained = tokio::time::timeout(config.grace_period, drained)
+        let drained = tokio::time::timeout(config.grace_period, under_way)
             .await
             .unwrap_or_else(|_| {
                 tracing::warn!(part = %self.name(), "calls or tasks were still under way when the grace period ended");
                 Ok(())
             });
+        self.life.end().await;
         self.node
             .failure()
             .map_or(drained, |reason| Err(io::Error::other(reason)))
@@ -146,12 +156,38 @@ impl fmt::Debug for Part {
     }
 }
 
-async fn reload_trust(node: Node, shutdown: CancellationToken) {
+// === impl Life ===
+
+impl Life {
+    /// Runs `task`; the part can't do without it, and fails if it panics.
+    fn spawn(&self, name: &'static str, node: &Node, task: BoxFuture<'static, ()>) {
+        let node = node.clone();
+        self.tasks.spawn(async move {
+            if AssertUnwindSafe(task).catch_unwind().await.is_err() {
+                tracing::error!(task = name, "background task panicked");
+                node.fail("a background task panicked");
+            }
+            tracing::debug!(task = name, "background task ended");
+        });
+    }
+
+    /// Ends them; what can't be ended in time is left to the end of the process.
+    async fn end(&self) {
+        self.over.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(PARTING_TIME, self.tasks.wait()).await.is_err() {
+            tracing::warn!("background tasks did not end");
+        }
+    }
+}
+
+async fn reload_trust(node: Node, over: CancellationToken) {
     let mut ticks = tokio::time::interval(TRUST_RELOAD_INTERVAL);
     ticks.tick().await;
-    while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
+    while over.run_until_cancelled(ticks.tick()).await.is_some() {
         if let Err(error) = node.verifier().reload() {
-            tracing::warn!(%error, "trusted keys could not be read again; the old ones stay");
+            let error = with_causes(&error);
+            tracing::warn!(error, "trusted keys could not be read again; the old ones stay");
         }
     }
 }

@@ -214,7 +214,7 @@ async fn a_cancellation_before_sending_sends_nothing() {
 #[tokio::test(start_paused = true)]
 async fn an_executor_that_closes_sends_nothing_more() {
     let scene = Scene::succeeding();
-    scene.executor.shutdown.cancel();
+    scene.executor.closing.cancel();
     assert_eq!(scene.run_to_refusal().await, Some(ErrorReason::ShuttingDown));
     assert!(scene.world.journal().is_empty(), "nothing is claimed");
 
@@ -224,7 +224,7 @@ async fn an_executor_that_closes_sends_nothing_more() {
     while scene.world.journal().len() < 2 {
         tokio::task::yield_now().await;
     }
-    scene.executor.shutdown.cancel();
+    scene.executor.closing.cancel();
     let refused = read(messages).await.unwrap_err();
     assert_eq!(reason_of(&refused), Some(ErrorReason::ShuttingDown));
     let journal = scene.world.journal();
@@ -300,7 +300,7 @@ async fn an_unreachable_approval_service_does_not_stop_a_run() {
     let messages = scene.begin(&fixtures::action());
     tokio::time::sleep(Duration::from_mins(5)).await;
     assert_eq!(scene.world.journal().last().unwrap(), "send");
-    scene.executor.shutdown.cancel();
+    scene.executor.closing.cancel();
     tokio::time::sleep(Duration::from_secs(14)).await;
     assert_eq!(scene.world.journal().last().unwrap(), "send", "within its grace");
     assert_eq!(finished(read(messages).await.unwrap()).outcome(), Outcome::Unknown);

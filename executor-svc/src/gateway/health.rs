@@ -58,11 +58,11 @@ impl GatewayHealth {
         self.published.subscribe()
     }
 
-    /// Asks every second until `shutdown`.
-    pub async fn watch(&self, shutdown: CancellationToken) {
+    /// Asks every second until it is `over`.
+    pub async fn watch(&self, over: CancellationToken) {
         let mut ticks = tokio::time::interval(TTL);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
+        while over.run_until_cancelled(ticks.tick()).await.is_some() {
             self.is_ready().await;
         }
     }

@@ -60,6 +60,11 @@ struct TailNow {
     closed: bool,
 }
 
+/// Whether an event is followed at once by a `trace.closed` (TR-7).
+fn closes_trace(kind: EventType, late: bool) -> bool {
+    late || kind == EventType::ApprovalClosed
+}
+
 // === impl Plan ===
 
 impl<'a> Plan<'a> {
@@ -108,10 +113,21 @@ impl<'a> Plan<'a> {
             draft.attrs.insert(semconv::LATE.to_owned(), "true".to_owned());
         }
         let receipt = self.push(draft);
-        if late || kind == EventType::ApprovalClosed {
+        if closes_trace(kind, late) {
             self.close(trace, &owner);
         }
         Ok(receipt)
+    }
+
+    /// Closes the trace of the log's last line if a crash came between that line and its `trace.closed` (TR-7).
+    pub(crate) fn close_interrupted(&mut self) -> Result<(), TraceError> {
+        let last = self.index.end().checked_sub(1).map(|index| self.line_at(index));
+        if let Some((line, _)) = last.transpose()?.flatten()
+            && closes_trace(line.kind, line.attrs.contains_key(semconv::LATE))
+        {
+            self.close(line.trace_id, &Owner::of(&line.attrs));
+        }
+        Ok(())
     }
 
     /// The first receipt of an event that comes again (TR-3).
@@ -126,13 +142,20 @@ impl<'a> Plan<'a> {
         let Some(index) = self.index.find(&draft.event_id) else {
             return Ok(None);
         };
+        let Some((line, leaf)) = self.line_at(index)? else {
+            return Ok(None);
+        };
+        self.again(draft, &line, leaf).map(Some)
+    }
+
+    fn line_at(&self, index: u64) -> Result<Option<(Line, Leaf)>, TraceError> {
         let unreadable = |source| TraceError::Unreadable { index, source };
         let Some(location) = self.index.locate(index) else {
             return Ok(None);
         };
         let bytes = self.lookup.read(location).map_err(unreadable)?;
         let line = Line::parse(&bytes).map_err(|error| unreadable(error.into()))?;
-        self.again(draft, &line, Leaf::of(&bytes)).map(Some)
+        Ok(Some((line, Leaf::of(&bytes))))
     }
 
     fn again(&self, draft: &Draft, line: &Line, leaf: Leaf) -> Result<Receipt, TraceError> {

@@ -15,7 +15,7 @@ use super::{
     Audience, IssuerKind, Person, Principal, Refusal, Trust, TrustError,
     trust::{Issuer, Key},
 };
-use crate::{clock::Clock, part::PartName};
+use crate::{clock::Clock, fault::with_causes, part::PartName};
 
 const MAX_TOKEN_BYTES: usize = 16 * 1024;
 const MAX_REMEMBERED: usize = 10_000;
@@ -109,12 +109,13 @@ impl Verifier {
                 Err(Refusal::Expired)
             };
         }
-        let verified = self.check(token, now)?;
-        self.remember(hash, verified.clone(), now);
+        let (verified, trust) = self.check(token, now)?;
+        self.remember(hash, verified.clone(), &trust, now);
         Ok(verified.principal)
     }
 
-    fn check(&self, token: &str, now: SystemTime) -> Result<Verified, Refusal> {
+    /// Who presents `token`, by which trust.
+    fn check(&self, token: &str, now: SystemTime) -> Result<(Verified, Arc<Trust>), Refusal> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| Refusal::Invalid)?;
         let key_id = header.kid.ok_or(Refusal::Invalid)?;
         let named: IssuerOnly = jsonwebtoken::dangerous::insecure_decode_claims(token).map_err(|_| Refusal::Invalid)?;
@@ -138,7 +139,7 @@ impl Verifier {
             IssuerKind::People => Principal::Person(person(claims, issuer)?),
             IssuerKind::Services => Principal::Service(self.service(&claims, &key_id)?),
         };
-        Ok(Verified { principal, expires })
+        Ok((Verified { principal, expires }, trust))
     }
 
     /// The part that a service token stands for: its key must be pinned to it, and the token meant for this part.
@@ -168,12 +169,16 @@ impl Verifier {
         *last = now;
         drop(last);
         self.reload()
-            .inspect_err(|error| tracing::warn!(%error, "trusted keys could not be read again"))
+            .inspect_err(|error| tracing::warn!(error = with_causes(error), "trusted keys could not be read again"))
             .is_ok()
     }
 
-    fn remember(&self, hash: [u8; 32], verified: Verified, now: SystemTime) {
+    fn remember(&self, hash: [u8; 32], verified: Verified, trust: &Arc<Trust>, now: SystemTime) {
         let mut remembered = self.lock_remembered();
+        // Keys that were removed while the token was checked took everything remembered with them.
+        if !Arc::ptr_eq(trust, &self.trust()) {
+            return;
+        }
         if remembered.len() >= MAX_REMEMBERED {
             remembered.retain(|_, known| now < known.expires);
         }

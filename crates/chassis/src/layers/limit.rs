@@ -1,46 +1,131 @@
-//! Load shedding: past the limit a call is refused at once, so that those inside finish.
+//! Load shedding: past the limits a call is refused at once, so that those inside finish.
 
-use std::time::Duration;
+use std::{
+    collections::BTreeSet,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use prost::Message as _;
+use prost_types::FileDescriptorSet;
 use proto::common::v1::ErrorReason;
-use tokio::sync::{Semaphore, SemaphorePermit};
-use tonic::Status;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+use tonic::{Status, body::Body};
 
+use super::Response;
 use crate::{
+    BoxError,
+    config::NodeConfig,
     fault::{Code, Fault, to_status},
     part::PartName,
 };
 
-/// How many calls may be inside a part at once.
+/// How many calls may be inside a part at once, and how many streaming answers open. They are counted apart: those who
+/// watch for hours must not keep out those who decide.
 #[derive(Debug)]
 pub(super) struct Limit {
     part: PartName,
-    places: Semaphore,
+    calls: Semaphore,
+    answers: Arc<Semaphore>,
+    streaming: BTreeSet<String>,
+}
+
+/// A call's places inside.
+#[derive(Debug, Default)]
+pub(super) struct Places<'a> {
+    _call: Option<SemaphorePermit<'a>>,
+    answer: Option<OwnedSemaphorePermit>,
+}
+
+/// A streaming answer that keeps its place until it is over or its reader has gone.
+struct Open {
+    body: Body,
+    _place: OwnedSemaphorePermit,
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("too many calls at once")]
-struct Overloaded(PartName);
+#[error("too many {1} at once")]
+struct Overloaded(PartName, &'static str);
 
 // === impl Limit ===
 
 impl Limit {
-    pub(super) fn new(part: PartName, places: usize) -> Self {
-        Self {
+    pub(super) fn new(part: PartName, config: &NodeConfig) -> Result<Self, BoxError> {
+        Ok(Self {
             part,
-            places: Semaphore::new(places),
-        }
+            calls: Semaphore::new(config.max_requests),
+            answers: Arc::new(Semaphore::new(config.max_open_streams)),
+            streaming: streaming_methods()?,
+        })
     }
 
-    /// A place inside; none is needed for health checks, which must be answered above all when there is much to do.
-    pub(super) fn enter(&self, path: &str) -> Result<Option<SemaphorePermit<'_>>, Status> {
+    /// Places inside; none is needed for health checks, which must be answered above all when there is much to do.
+    pub(super) fn enter(&self, path: &str) -> Result<Places<'_>, Status> {
         if path.starts_with("/grpc.health.v1.") {
-            return Ok(None);
+            return Ok(Places::default());
         }
-        self.places
-            .try_acquire()
-            .map(Some)
-            .map_err(|_| to_status(&Overloaded(self.part)))
+        let full = |what| move |_| to_status(&Overloaded(self.part, what));
+        let call = self.calls.try_acquire().map_err(full("calls"))?;
+        let answer = if self.streaming.contains(path) {
+            let place = Arc::clone(&self.answers).try_acquire_owned();
+            Some(place.map_err(full("open streams"))?)
+        } else {
+            None
+        };
+        Ok(Places {
+            _call: Some(call),
+            answer,
+        })
+    }
+}
+
+/// The paths of the contract's methods that answer with a stream.
+fn streaming_methods() -> Result<BTreeSet<String>, BoxError> {
+    let contract = FileDescriptorSet::decode(proto::FILE_DESCRIPTOR_SET)?;
+    let mut paths = BTreeSet::new();
+    for file in &contract.file {
+        for service in &file.service {
+            let streaming = service.method.iter().filter(|method| method.server_streaming());
+            paths.extend(streaming.map(|method| format!("/{}.{}/{}", file.package(), service.name(), method.name())));
+        }
+    }
+    Ok(paths)
+}
+
+// === impl Places ===
+
+impl Places<'_> {
+    /// The answer, which keeps its place while it is open.
+    pub(super) fn hold(self, answer: Response) -> Response {
+        match self.answer {
+            Some(place) => answer.map(|body| Body::new(Open { body, _place: place })),
+            None => answer,
+        }
+    }
+}
+
+// === impl Open ===
+
+impl HttpBody for Open {
+    type Data = <Body as HttpBody>::Data;
+    type Error = <Body as HttpBody>::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

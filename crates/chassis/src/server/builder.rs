@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{body::Body, server::NamedService, service::Routes};
 use tower::Service;
 
-use super::{Background, Health, Part, Pending, ReadyCheck};
+use super::{Background, Health, Life, Part, Pending, ReadyCheck};
 use crate::{BoxError, auth::Rights, layers::PartService, node::Node};
 
 /// Puts a part together.
@@ -74,15 +74,15 @@ impl PartBuilder {
         self
     }
 
-    /// Something that runs while the part lives; it must end when the token is cancelled.
+    /// Something that runs while the part lives, and while calls under way finish at its end; it must end when the token
+    /// is cancelled. If it panics the part fails.
     #[must_use]
     pub fn background<F, Fut>(mut self, name: &'static str, task: F) -> Self
     where
         F: FnOnce(CancellationToken) -> Fut + Send + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        self.background
-            .push((name, Box::new(move |shutdown| Box::pin(task(shutdown)))));
+        self.background.push((name, Box::new(move |over| Box::pin(task(over)))));
         self
     }
 
@@ -108,7 +108,7 @@ impl PartBuilder {
             .add_service(health_server)
             .add_service(with_names(reflection()).build_v1()?)
             .add_service(with_names(reflection()).build_v1alpha()?);
-        let service = PartService::new(&self.node, Rights::shipped()?, routes);
+        let service = PartService::new(&self.node, Rights::shipped()?, routes)?;
         let pending = Pending {
             background: self.background,
             checks: self.checks,
@@ -119,6 +119,7 @@ impl PartBuilder {
             service,
             health: Arc::new(health),
             pending: Mutex::new(Some(pending)),
+            life: Life::default(),
         })
     }
 }

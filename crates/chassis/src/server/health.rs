@@ -42,31 +42,26 @@ impl Health {
     pub(super) async fn run(
         self: Arc<Self>,
         checks: Vec<ReadyCheck>,
-        mut watched: Vec<(&'static str, watch::Receiver<bool>)>,
+        watched: Vec<(&'static str, watch::Receiver<bool>)>,
         shutdown: CancellationToken,
     ) {
         self.set(false).await;
+        shutdown.run_until_cancelled(self.keep(checks, watched)).await;
+        // Whatever it was about to say.
+        self.set(false).await;
+    }
+
+    async fn keep(&self, checks: Vec<ReadyCheck>, mut watched: Vec<(&'static str, watch::Receiver<bool>)>) {
         loop {
             for (name, serving) in &mut watched {
                 let status = status(*serving.borrow_and_update());
                 self.reporter.set_service_status(*name, status).await;
             }
-            let ready = join_all(checks.iter().map(|check| check()))
-                .await
-                .into_iter()
-                .all(|ready| ready);
-            if shutdown.is_cancelled() {
-                return;
-            }
+            let answers = join_all(checks.iter().map(|check| check())).await;
+            let ready = answers.into_iter().all(|ready| ready);
             self.set(ready).await;
             let interval = if ready { CHECK_INTERVAL } else { STARTING_INTERVAL };
-            if shutdown
-                .run_until_cancelled(tokio::time::sleep(interval))
-                .await
-                .is_none()
-            {
-                return;
-            }
+            tokio::time::sleep(interval).await;
         }
     }
 

@@ -6,13 +6,14 @@ use chassis::{CallContext, Node, NodeConfig, PartName, fault::reason_of};
 use proto::{
     classification::v1::{ClassifyActionRequest, classification_service_client::ClassificationServiceClient},
     common::v1::{Action, ErrorReason},
+    execution::v1::{ExecuteActionRequest, execution_service_client::ExecutionServiceClient},
     trace::v1::{GetTraceRequest, trace_service_client::TraceServiceClient},
 };
 use tonic::{Code, Request, Status};
 
 use crate::{
     authority::{Authority, person, token},
-    fixture::{classifier, part},
+    fixture::{classifier, executor, part},
 };
 
 fn ask(agent: &str) -> Request<ClassifyActionRequest> {
@@ -118,6 +119,28 @@ async fn past_the_limit_calls_are_refused_with_a_hint_when_to_come_back() {
     assert_error(&status, Code::ResourceExhausted, ErrorReason::Overloaded);
     let retry = tonic_types::StatusExt::get_details_retry_info(&status).unwrap();
     assert!(retry.retry_delay.unwrap() > Duration::ZERO);
+}
+
+#[tokio::test]
+async fn an_open_stream_keeps_its_place_until_its_reader_has_gone() {
+    let authority = Authority::new();
+    let config = NodeConfig {
+        max_requests: 1,
+        max_open_streams: 1,
+        ..authority.config("executor-svc")
+    };
+    let node = Node::open(PartName::Executor, config).unwrap();
+    let orchestrator = Node::open(PartName::Orchestrator, authority.config("orchestrator")).unwrap();
+    let link = orchestrator.local(&executor(&node).unwrap());
+    let execute = || async {
+        let request = CallContext::background().outbound(ExecuteActionRequest::default());
+        ExecutionServiceClient::new(link.clone()).execute_action(request).await
+    };
+    let open = execute().await.unwrap();
+    let status = execute().await.unwrap_err();
+    assert_error(&status, Code::ResourceExhausted, ErrorReason::Overloaded);
+    drop(open);
+    execute().await.unwrap();
 }
 
 #[tokio::test]

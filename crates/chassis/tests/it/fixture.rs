@@ -1,13 +1,18 @@
-//! A part to call: trace-svc's and approval-svc's contracts with handlers that say who called.
+//! Parts to call: a classifier whose handlers say who called, and an executor that never ends.
 
 use std::sync::Arc;
 
 use chassis::{BoxError, CallContext, Caller, Node, Part, PartName};
+use futures_util::stream::{self, Pending};
 use proto::classification::v1::{
     self as wire, ClassifyActionRequest, ClassifyActionResponse, GetKeySetRequest, GetKeySetResponse,
     classification_service_server::{ClassificationService, ClassificationServiceServer},
 };
 use proto::common::v1::KeySet;
+use proto::execution::v1::{
+    ExecuteActionRequest, ExecuteActionResponse,
+    execution_service_server::{ExecutionService, ExecutionServiceServer},
+};
 use tonic::{Request, Response, Status};
 
 use crate::authority::Authority;
@@ -74,6 +79,25 @@ impl ClassificationService for Probe {
         };
         Ok(Response::new(GetKeySetResponse { key_set: Some(key_set) }))
     }
+}
+
+/// Begins whatever it is told, and says nothing of it.
+struct Silent;
+
+#[tonic::async_trait]
+impl ExecutionService for Silent {
+    type ExecuteActionStream = Pending<Result<ExecuteActionResponse, Status>>;
+
+    async fn execute_action(
+        &self,
+        _: Request<ExecuteActionRequest>,
+    ) -> Result<Response<Self::ExecuteActionStream>, Status> {
+        Ok(Response::new(stream::pending()))
+    }
+}
+
+pub(crate) fn executor(node: &Node) -> Result<Part, BoxError> {
+    Part::builder(node).grpc(ExecutionServiceServer::new(Silent)).build()
 }
 
 /// The classifier's contract on a node of its own.

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use chassis::{Node, NodeConfig, Part, PartName};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{mpsc, oneshot},
+};
 
 use crate::{authority::Authority, fixture::part};
 
@@ -78,4 +81,50 @@ async fn a_part_whose_dependency_is_down_is_not_ready() {
     up.send(false).unwrap();
     until_ready(&link, false).await;
     node.shutdown().cancel();
+}
+
+#[tokio::test]
+async fn what_is_under_way_can_rely_on_background_tasks_to_its_end() {
+    let authority = Authority::new();
+    let config = NodeConfig {
+        drain_delay: Duration::from_millis(50),
+        ..authority.config("trace-svc")
+    };
+    let node = Node::open(PartName::Classifier, config).unwrap();
+    let (ask, mut asked) = mpsc::channel::<oneshot::Sender<()>>(1);
+    let part = Part::builder(&node)
+        .background("helper", |over| async move {
+            while let Some(Some(answer)) = over.run_until_cancelled(asked.recv()).await {
+                answer.send(()).unwrap();
+            }
+        })
+        .build()
+        .unwrap();
+    let closing = node.closing();
+    let helped = node.tasks().spawn(async move {
+        closing.cancelled().await;
+        let (answer, answered) = oneshot::channel();
+        ask.send(answer).await.is_ok() && answered.await.is_ok()
+    });
+    let (_, server) = serve(&node, part).await;
+    node.shutdown().cancel();
+    assert!(helped.await.unwrap());
+    tokio::time::timeout(Duration::from_secs(20), server)
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_part_whose_background_task_panics_ends_with_a_failure() {
+    let authority = Authority::new();
+    let node = Node::open(PartName::Classifier, authority.config("trace-svc")).unwrap();
+    let part = Part::builder(&node)
+        .background("clumsy", |_| async { panic!("told to") })
+        .build()
+        .unwrap();
+    let (_, server) = serve(&node, part).await;
+    let ended = tokio::time::timeout(Duration::from_secs(20), server).await.unwrap();
+    assert!(ended.unwrap().is_err());
 }

@@ -4,7 +4,8 @@
 //! tail after the last durable line: bytes that were never acknowledged. It is moved to `quarantine/`, and a
 //! `log.recovered` event says so. Anything else that is wrong is damage, and the log refuses to open (TR-11).
 //!
-//! A tail that holds a complete, well-formed line is no torn tail: a crash doesn't make those out of place.
+//! A tail that holds a complete, well-formed line is no torn tail: a crash doesn't make those out of place. A last line
+//! that the disk has garbled can't be told from one.
 
 use std::{
     fs::{self, File, OpenOptions},

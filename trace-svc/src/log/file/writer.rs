@@ -115,14 +115,16 @@ impl Writer {
         })
     }
 
-    /// Records what recovery cut off, once each.
+    /// Finishes what a crash interrupted, and records what recovery cut off, once each.
     pub(super) fn record_recoveries(&mut self, events: Vec<Draft>) -> Result<(), OpenError> {
-        if events.is_empty() {
-            return Ok(());
-        }
         let quarantine = self.shared.folders.quarantine();
         let failed = |error: TraceError| OpenError::io(quarantine)(io::Error::other(error));
-        let answers = self.append(vec![events]);
+        let entries = self.plan(|plan| vec![plan.close_interrupted().and_then(|()| plan.add(events))]);
+        let answers = if entries.lines.is_empty() {
+            entries.answers
+        } else {
+            self.commit(entries)
+        };
         answers
             .into_iter()
             .try_for_each(|answer| answer.map(drop))
@@ -135,7 +137,12 @@ impl Writer {
         if let Err(error) = self.shared.check_health() {
             return refuse(count, error, || self.unhealthy());
         }
-        let entries = self.plan(requests);
+        let entries = self.plan(|plan| requests.into_iter().map(|drafts| plan.add(drafts)).collect());
+        self.commit(entries)
+    }
+
+    fn commit(&mut self, entries: Entries) -> Vec<Answer> {
+        let count = entries.answers.len();
         match self.write(&entries) {
             Ok(()) => entries.answers,
             Err(CommitError::Full) => refuse(count, TraceError::DiskFull, || TraceError::DiskFull),
@@ -148,11 +155,11 @@ impl Writer {
         self.shared.check_health().err().unwrap_or(fallback)
     }
 
-    fn plan(&self, requests: Vec<Vec<Draft>>) -> Entries {
+    fn plan(&self, fill: impl FnOnce(&mut Plan<'_>) -> Vec<Answer>) -> Entries {
         let index = self.shared.index();
         let now = self.clock.now();
         let mut plan = Plan::new(&self.shared.name, &index, &self.shared.folders, self.ids.as_ref(), now);
-        let answers = requests.into_iter().map(|drafts| plan.add(drafts)).collect();
+        let answers = fill(&mut plan);
         Entries {
             lines: plan.lines,
             bytes: plan.bytes,

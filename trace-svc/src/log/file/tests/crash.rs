@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use chassis::semconv;
+
 use crate::event::EventType;
 
 use super::*;
@@ -122,6 +124,38 @@ async fn a_recovery_that_is_cut_off_is_finished_by_the_next() {
         .filter(|entry| Line::parse(&entry.bytes).unwrap().kind == EventType::LogRecovered);
     assert_eq!(recovered.count(), 1);
     assert_eq!(quarantined(folder.path()).len(), 1);
+}
+
+#[tokio::test]
+async fn a_closing_that_is_cut_off_is_finished_by_the_next_start() {
+    let folder = testing::folder();
+    let log = testing::open(folder.path());
+    append(&log, testing::event(1, 1)).await.unwrap();
+    let closing = testing::typed(1, 2, EventType::ApprovalClosed);
+    append(&log, closing.clone()).await.unwrap();
+    append(&log, testing::event(1, 3)).await.unwrap();
+    drop(log);
+    let whole = fs::read(first_segment(folder.path())).unwrap();
+    let ends: Vec<_> = (1..=whole.len()).filter(|end| whole[end - 1] == b'\n').collect();
+    // After `approval.closed`, and after the late event, both of which a `trace.closed` follows: right there, or within it.
+    for end in [ends[1], ends[1] + 7, ends[3], ends[3] + 7] {
+        let folder = planted(&whole[..end]);
+        for _ in 0..2 {
+            let log = testing::open(folder.path());
+            // It was never acknowledged, so its producer sends it again.
+            assert!(append(&log, closing.clone()).await.unwrap().duplicate);
+        }
+        let lines = lines(folder.path());
+        check_chains(&lines);
+        let closed = Line::parse(&lines[complete_lines(&whole[..end])].bytes).unwrap();
+        assert_eq!(closed.kind, EventType::TraceClosed, "cut at {end}");
+        assert_eq!(
+            closed.attrs[semconv::EVENT_COUNT],
+            complete_lines(&whole[..end]).to_string()
+        );
+        let of_log = usize::from(!ends.contains(&end));
+        assert_eq!(lines.len(), complete_lines(&whole[..end]) + 1 + of_log);
+    }
 }
 
 #[tokio::test]
