@@ -87,7 +87,7 @@ pub enum ApprovalError {
         state: State,
     },
     /// The store can't take it now; nothing happened.
-    #[error("the approval store can't take this now")]
+    #[error("the approval store is not available now")]
     StoreUnavailable(#[source] crate::store::StoreError),
     /// A fault of ours.
     #[error("internal error")]

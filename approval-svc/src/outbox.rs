@@ -148,7 +148,7 @@ impl<S: ApprovalStore, L: TraceLog> Relay<S, L> {
                 return Sent::Refused(Status::data_loss(damaged.to_string()));
             }
             if pause == LONGEST_PAUSE {
-                tracing::warn!(code = ?status.code(), message = status.message(), "events wait for trace-svc");
+                tracing::warn!(code = ?status.code(), error = status.message(), "events wait for trace-svc");
             }
             if over.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
                 return Sent::Stopped;
@@ -169,7 +169,7 @@ impl<S: ApprovalStore, L: TraceLog> Relay<S, L> {
             run = %row.run,
             position = row.position,
             code = ?status.code(),
-            message = status.message(),
+            error = status.message(),
             "trace-svc refuses an event for good; its run gets no warrant"
         );
     }

@@ -60,7 +60,7 @@ where
         match call().await {
             Ok(value) => return Ok(value),
             Err(status) if is_final(&status) || Instant::now() + pause >= deadline => return Err(status),
-            Err(status) => tracing::debug!(code = ?status.code(), message = status.message(), "trying again"),
+            Err(status) => tracing::debug!(code = ?status.code(), error = status.message(), "trying again"),
         }
         sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);

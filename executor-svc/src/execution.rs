@@ -351,7 +351,7 @@ impl Claimed<'_> {
                 let message = status.message();
                 tracing::error!(
                     approval = self.lease.approval,
-                    message,
+                    error = message,
                     "the end of an execution could not be recorded"
                 );
                 None
@@ -380,7 +380,7 @@ impl Claimed<'_> {
             tracing::warn!(
                 approval = self.lease.approval,
                 outcome,
-                message,
+                error = message,
                 "approval-svc has not taken the outcome"
             );
         }

@@ -150,7 +150,7 @@ impl Dispatcher {
                 Err(status) => {
                     trouble.failed();
                     let (code, message) = (status.code(), status.message());
-                    tracing::warn!(?code, message, "granted approvals could not be asked for");
+                    tracing::warn!(?code, error = message, "granted approvals could not be asked for");
                 }
             }
         }
@@ -188,9 +188,9 @@ impl Dispatcher {
                 let end = End::of_refusal(&status);
                 let (code, message) = (status.code(), status.message());
                 if end == End::Lost {
-                    tracing::debug!(%run, message, "another dispatch was first");
+                    tracing::debug!(%run, error = message, "another dispatch was first");
                 } else {
-                    tracing::warn!(%run, ?code, message, "executor did not take the run");
+                    tracing::warn!(%run, ?code, error = message, "executor did not take the run");
                 }
                 end
             }
@@ -216,7 +216,7 @@ impl Dispatcher {
                 Ok(message) => message,
                 Err(status) => {
                     let (run, code, message) = (work.run, status.code(), status.message());
-                    tracing::warn!(%run, ?code, message, "the execution's stream broke");
+                    tracing::warn!(%run, ?code, error = message, "the execution's stream broke");
                     return Ok(End::Broken);
                 }
             };

@@ -199,7 +199,7 @@ impl Feed {
                     return Err(to_status(&OrchestratorError::DeadlinePassed));
                 }
                 Err(status) => {
-                    tracing::debug!(run = %self.run, message = status.message(), "watch interrupted");
+                    tracing::debug!(run = %self.run, error = status.message(), "watch interrupted");
                     self.stream = None;
                     self.read_due = true;
                     self.trouble.failed();

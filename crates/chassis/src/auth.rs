@@ -14,6 +14,7 @@ use crate::{
     part::PartName,
 };
 
+mod claims;
 mod credential;
 mod refusal;
 mod rights;

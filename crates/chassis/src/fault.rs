@@ -111,7 +111,7 @@ pub fn relay(part: PartName, status: Status) -> Status {
     if reason_of(&status).is_some() {
         return status;
     }
-    tracing::debug!(%part, code = ?status.code(), message = status.message(), "part did not answer");
+    tracing::debug!(%part, code = ?status.code(), error = status.message(), "part did not answer");
     let message = format!("{part} can't be reached");
     status_with(
         part.domain(),

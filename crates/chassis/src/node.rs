@@ -83,6 +83,10 @@ impl Node {
             .trust_file
             .as_deref()
             .map_or_else(|| Ok(Trust::nobody()), Trust::load)?;
+        trust.warn_of_unusable_keys();
+        if config.trust_file.is_none() {
+            tracing::warn!("there is no trust file: nobody is let in");
+        }
         let verifier = Verifier::new(part, Arc::clone(&clock), trust, config.trust_file.clone());
         let credential = config.credential(part, &clock)?.map(Arc::new);
         let inner = Inner {
@@ -150,6 +154,9 @@ impl Node {
 
     /// A link to the part at `url`; it connects when first used.
     pub fn connect(&self, target: PartName, url: &str) -> Result<Link, BoxError> {
+        if self.inner.credential.is_none() {
+            tracing::warn!(%target, "there is no credential key: it will refuse all calls");
+        }
         Link::connect(target, url, self.inner.credential.clone())
     }
 

@@ -1,4 +1,4 @@
-//! Verifiers whose keys are pinned in a file, which is read again when a key is not known.
+//! Verifiers whose keys are pinned in a file, which is read again from time to time, and when a key is not known.
 
 use std::{
     fs, io,
@@ -11,8 +11,10 @@ use warrant::{Claims, KeyError, KeySet, KnownSignatures, TokenError, Verifier};
 
 use crate::{clock::Clock, fault::with_causes};
 
-/// The file is read again at most this often.
+/// The file is read again at most this often for keys that are not known.
 const RELOAD_INTERVAL: Duration = Duration::from_secs(10);
+/// What the file said is believed for this long: then a key that is gone from it is not known any more.
+const BELIEVED_FOR: Duration = Duration::from_secs(30);
 
 /// Verifies one kind of token of one issuer under the keys in a file.
 #[derive(Debug)]
@@ -109,20 +111,26 @@ impl<C: Claims> PinnedVerifier<C> {
 
     fn with_fresh_keys(&self, verify: impl Fn(&Verifier<C>) -> Result<C, TokenError>) -> Result<C, TokenError> {
         match verify(&self.verifier()) {
-            Err(TokenError::UnknownKey { .. }) if self.reload() => verify(&self.verifier()),
+            Err(TokenError::UnknownKey { .. }) if self.look_for_new_keys() => verify(&self.verifier()),
             result => result,
         }
     }
 
-    fn verifier(&self) -> Arc<Verifier<C>> {
-        Arc::clone(&self.lock().verifier)
+    fn look_for_new_keys(&self) -> bool {
+        self.reload(&mut self.lock(), RELOAD_INTERVAL)
     }
 
-    /// Reads the file again unless that was done just now; whether it was. A file that is no longer good changes nothing.
-    fn reload(&self) -> bool {
+    fn verifier(&self) -> Arc<Verifier<C>> {
         let mut current = self.lock();
+        self.reload(&mut current, BELIEVED_FOR);
+        Arc::clone(&current.verifier)
+    }
+
+    /// Reads the file again if that was last done `interval` ago; whether it was. A file that is no longer good changes
+    /// nothing.
+    fn reload(&self, current: &mut Current<C>, interval: Duration) -> bool {
         let now = self.clock.monotonic();
-        if now.saturating_sub(current.read_at) < RELOAD_INTERVAL {
+        if now.saturating_sub(current.read_at) < interval {
             return false;
         }
         current.read_at = now;
@@ -213,6 +221,24 @@ mod tests {
         clock.advance(Duration::from_mins(1));
         assert!(matches!(keys.verify(&token), Err(TokenError::Expired)));
         assert!(keys.verify_ignoring_expiry(&token).is_ok());
+    }
+
+    #[test]
+    fn a_key_that_is_gone_from_the_file_is_not_believed_for_long() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("verdict.jwks.json");
+        fs::write(&path, signer(1).key_set().to_json()).unwrap();
+        let clock = Arc::new(ManualClock::new(UNIX_EPOCH + Duration::from_secs(NOW)));
+        let (given, known) = (Arc::clone(&clock) as _, Arc::default());
+        let keys = PinnedVerifier::<Verdict>::open("classifier-svc", VERDICT_AUDIENCE, path.clone(), given).unwrap();
+        let keys = keys.knowing(known);
+        let token = signer(1).sign(&verdict()).unwrap();
+        keys.verify(&token).unwrap();
+        fs::write(&path, signer(2).key_set().to_json()).unwrap();
+        clock.advance(BELIEVED_FOR.checked_sub(Duration::from_secs(1)).unwrap());
+        keys.verify(&token).unwrap();
+        clock.advance(Duration::from_secs(1));
+        assert!(matches!(keys.verify(&token), Err(TokenError::UnknownKey { .. })));
     }
 
     #[test]

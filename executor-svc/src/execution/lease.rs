@@ -155,7 +155,7 @@ async fn renew(
             Err(status) if is_final(&status) => {
                 tracing::debug!(
                     approval = request.approval,
-                    message = status.message(),
+                    error = status.message(),
                     "claim is not renewed"
                 );
                 state.send_modify(|state| state.standing = Standing::Lost);
@@ -164,7 +164,7 @@ async fn renew(
             Err(status) => {
                 tracing::debug!(
                     approval = request.approval,
-                    message = status.message(),
+                    error = status.message(),
                     "claim could not be renewed"
                 );
                 pause = RENEW_AGAIN;

@@ -10,7 +10,7 @@ pub(crate) enum Refusal {
     #[error("no bearer token in `authorization`")]
     Missing,
     #[error("the token is malformed, of an unknown issuer or key, or wrongly signed")]
-    Invalid,
+    Invalid(&'static str),
     #[error("the token has expired or is not valid yet")]
     Expired,
     #[error("the token is for another audience")]
@@ -23,6 +23,18 @@ pub(crate) enum Refusal {
     SubjectMissing,
 }
 
+// === impl Refusal ===
+
+impl Refusal {
+    /// What is wrong with a token, for the log only: strangers learn nothing of what would be right.
+    pub(crate) const fn detail(&self) -> Option<&'static str> {
+        match self {
+            Self::Invalid(detail) => Some(detail),
+            _ => None,
+        }
+    }
+}
+
 impl Fault for Refusal {
     fn domain(&self) -> &'static str {
         "countersign"
@@ -30,7 +42,7 @@ impl Fault for Refusal {
 
     fn code(&self) -> Code {
         match self {
-            Self::Missing | Self::Invalid | Self::Expired | Self::WrongAudience | Self::SubjectMissing => {
+            Self::Missing | Self::Invalid(_) | Self::Expired | Self::WrongAudience | Self::SubjectMissing => {
                 Code::Unauthenticated
             }
             Self::NotPermitted | Self::Forwarded => Code::PermissionDenied,
@@ -40,7 +52,7 @@ impl Fault for Refusal {
     fn reason(&self) -> ErrorReason {
         match self {
             Self::Missing => ErrorReason::TokenMissing,
-            Self::Invalid => ErrorReason::TokenInvalid,
+            Self::Invalid(_) => ErrorReason::TokenInvalid,
             Self::Expired => ErrorReason::TokenExpired,
             Self::WrongAudience => ErrorReason::WrongAudience,
             Self::NotPermitted => ErrorReason::NotPermitted,

@@ -1,26 +1,22 @@
 //! Verifies bearer tokens; remembers what it verified until the token expires.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::HashMap,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError, RwLock},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime},
 };
 
-use jsonwebtoken::Validation;
-use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    Audience, IssuerKind, Person, Principal, Refusal, Trust, TrustError,
-    trust::{Issuer, Key},
+    IssuerKind, Principal, Refusal, Trust, TrustError,
+    claims::{self, Claims},
 };
 use crate::{clock::Clock, fault::with_causes, part::PartName};
 
 const MAX_TOKEN_BYTES: usize = 16 * 1024;
 const MAX_REMEMBERED: usize = 10_000;
-const MAX_SERVICE_LIFETIME: Duration = Duration::from_mins(5);
-const NOT_BEFORE_LEEWAY: Duration = Duration::from_secs(5);
 const RELOAD_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Verifies bearer tokens for one part.
@@ -37,34 +33,6 @@ pub struct Verifier {
 struct Verified {
     principal: Principal,
     expires: SystemTime,
-}
-
-#[derive(Deserialize)]
-struct Claims {
-    iss: String,
-    sub: String,
-    aud: Audiences,
-    exp: u64,
-    #[serde(default)]
-    nbf: Option<u64>,
-    #[serde(default)]
-    iat: Option<u64>,
-    #[serde(default)]
-    tenant: Option<String>,
-    #[serde(default)]
-    groups: BTreeSet<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Audiences {
-    One(String),
-    Many(Vec<String>),
-}
-
-#[derive(Deserialize)]
-struct IssuerOnly {
-    iss: String,
 }
 
 // === impl Verifier ===
@@ -89,6 +57,7 @@ impl Verifier {
         if fresh.fingerprint() == self.trust().fingerprint() {
             return Ok(());
         }
+        fresh.warn_of_unusable_keys();
         *self.trust.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fresh);
         self.lock_remembered().clear();
         tracing::info!("trusted keys changed");
@@ -98,7 +67,7 @@ impl Verifier {
     /// Who presents `token`.
     pub(crate) fn verify(&self, token: &str) -> Result<Principal, Refusal> {
         if token.len() > MAX_TOKEN_BYTES {
-            return Err(Refusal::Invalid);
+            return Err(Refusal::Invalid("it is too long"));
         }
         let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
         let now = self.clock.now();
@@ -116,47 +85,32 @@ impl Verifier {
 
     /// Who presents `token`, by which trust.
     fn check(&self, token: &str, now: SystemTime) -> Result<(Verified, Arc<Trust>), Refusal> {
-        let header = jsonwebtoken::decode_header(token).map_err(|_| Refusal::Invalid)?;
-        let key_id = header.kid.ok_or(Refusal::Invalid)?;
-        let named: IssuerOnly = jsonwebtoken::dangerous::insecure_decode_claims(token).map_err(|_| Refusal::Invalid)?;
+        let key_id = claims::key_id(token)?;
+        let named = claims::unverified_issuer(token)?;
         let mut trust = self.trust();
         let known = |trust: &Trust| {
             trust
-                .issuer(&named.iss)
+                .issuer(&named)
                 .is_some_and(|issuer| issuer.keys.contains_key(&key_id))
         };
         if !known(&trust) && self.reload_for_unknown_key() {
             trust = self.trust();
         }
-        let issuer = trust.issuer(&named.iss).ok_or(Refusal::Invalid)?;
-        let key = issuer.keys.get(&key_id).ok_or(Refusal::Invalid)?;
-        let claims = signed_claims(token, key)?;
-        if claims.iss != named.iss {
-            return Err(Refusal::Invalid);
+        let issuer = trust
+            .issuer(&named)
+            .ok_or(Refusal::Invalid("its issuer is not trusted"))?;
+        let key = issuer.keys.get(&key_id);
+        let key = key.ok_or(Refusal::Invalid("its issuer has no usable key of its `kid`"))?;
+        let claims = Claims::signed(token, key)?;
+        if claims.iss != named {
+            return Err(Refusal::Invalid("it names two issuers"));
         }
-        let expires = check_times(&claims, now)?;
+        let expires = claims.check_times(now)?;
         let principal = match issuer.kind {
-            IssuerKind::People => Principal::Person(person(claims, issuer)?),
-            IssuerKind::Services => Principal::Service(self.service(&claims, &key_id)?),
+            IssuerKind::People => Principal::Person(claims.person(issuer)?),
+            IssuerKind::Services => Principal::Service(claims.service(&key_id, self.part)?),
         };
         Ok((Verified { principal, expires }, trust))
-    }
-
-    /// The part that a service token stands for: its key must be pinned to it, and the token meant for this part.
-    fn service(&self, claims: &Claims, key_id: &str) -> Result<PartName, Refusal> {
-        let part: PartName = claims.sub.parse().map_err(|_| Refusal::Invalid)?;
-        let pinned = key_id.split_once('/').is_some_and(|(owner, _)| owner == part.as_str());
-        if !pinned {
-            return Err(Refusal::Invalid);
-        }
-        let lifetime = claims.exp.saturating_sub(claims.iat.ok_or(Refusal::Invalid)?);
-        if lifetime > MAX_SERVICE_LIFETIME.as_secs() {
-            return Err(Refusal::Invalid);
-        }
-        match &claims.aud {
-            Audiences::One(aud) if aud == self.part.as_str() => Ok(part),
-            _ => Err(Refusal::WrongAudience),
-        }
     }
 
     /// Reads the trust file again, at most once in ten seconds; whether it did.
@@ -201,66 +155,5 @@ impl std::fmt::Debug for Verifier {
         f.debug_struct("Verifier")
             .field("part", &self.part)
             .finish_non_exhaustive()
-    }
-}
-
-fn signed_claims(token: &str, key: &Key) -> Result<Claims, Refusal> {
-    let mut validation = Validation::new(key.algorithm);
-    // Times are checked against the part's own clock, audiences by the kind of issuer.
-    validation.validate_exp = false;
-    validation.validate_nbf = false;
-    validation.validate_aud = false;
-    jsonwebtoken::decode::<Claims>(token, &key.decoding, &validation)
-        .map(|data| data.claims)
-        .map_err(|_| Refusal::Invalid)
-}
-
-/// When the token expires; no leeway on `exp`.
-fn check_times(claims: &Claims, now: SystemTime) -> Result<SystemTime, Refusal> {
-    let at = |seconds: u64| {
-        UNIX_EPOCH
-            .checked_add(Duration::from_secs(seconds))
-            .ok_or(Refusal::Invalid)
-    };
-    let expires = at(claims.exp)?;
-    let starts = at(claims.nbf.max(claims.iat).unwrap_or_default())?;
-    if now >= expires || now + NOT_BEFORE_LEEWAY < starts {
-        return Err(Refusal::Expired);
-    }
-    Ok(expires)
-}
-
-fn person(claims: Claims, issuer: &Issuer) -> Result<Person, Refusal> {
-    let audience = claims.aud.audience().ok_or(Refusal::WrongAudience)?;
-    let tenant = claims
-        .tenant
-        .filter(|tenant| !tenant.is_empty())
-        .ok_or(Refusal::Invalid)?;
-    let speaks_for = issuer.tenants.is_empty() || issuer.tenants.contains(&tenant);
-    // A name that breaks a line would look like something else in records.
-    let plausible = !claims.sub.is_empty() && !claims.sub.contains(char::is_control);
-    if !speaks_for || !plausible {
-        return Err(Refusal::Invalid);
-    }
-    Ok(Person {
-        issuer: claims.iss,
-        subject: claims.sub,
-        tenant,
-        groups: claims.groups,
-        audience,
-    })
-}
-
-// === impl Audiences ===
-
-impl Audiences {
-    /// The one Countersign audience among them: a token that could both ask and decide is for neither.
-    fn audience(&self) -> Option<Audience> {
-        let names = match self {
-            Self::One(name) => std::slice::from_ref(name),
-            Self::Many(names) => names.as_slice(),
-        };
-        let mut ours = names.iter().filter_map(|name| Audience::from_aud(name));
-        ours.next().filter(|_| ours.next().is_none())
     }
 }

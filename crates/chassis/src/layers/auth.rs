@@ -34,7 +34,7 @@ impl Gate {
         let caller = self
             .caller(request.uri().path(), request.headers())
             .map_err(|refusal| {
-                tracing::info!(path = request.uri().path(), reason = %refusal, "call refused");
+                tracing::info!(path = request.uri().path(), reason = %refusal, detail = refusal.detail(), "call refused");
                 to_status(&refusal)
             })?;
         forward_person(&caller, request);
@@ -58,9 +58,12 @@ impl Gate {
         let Some(value) = headers.get(SUBJECT_HEADER) else {
             return Ok(None);
         };
-        match self.verifier.verify(value.to_str().map_err(|_| Refusal::Invalid)?)? {
+        match self
+            .verifier
+            .verify(value.to_str().map_err(|_| Refusal::Invalid("it is no text"))?)?
+        {
             Principal::Person(person) => Ok(Some(person)),
-            Principal::Service(_) => Err(Refusal::Invalid),
+            Principal::Service(_) => Err(Refusal::Invalid("what is forwarded is not a person's")),
         }
     }
 }

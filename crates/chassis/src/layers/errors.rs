@@ -9,6 +9,7 @@ use tonic::{Code as Grpc, Status};
 
 use super::{Response, refuse};
 use crate::{
+    auth::Rights,
     fault::{Code, status},
     part::PartName,
 };
@@ -39,6 +40,8 @@ pub(super) async fn catch_panic(part: PartName, path: &str, handler: impl Future
 /// The same answer; an error that says nothing of its reason gets one.
 pub(super) fn explain(part: PartName, path: &str, answer: Response) -> Response {
     match bare_error(answer.headers()) {
+        // The health protocol says by this that it doesn't know the name.
+        Some(bare) if bare.code() == Grpc::NotFound && Rights::is_open(path) => answer,
         Some(bare) => refuse(&explained(part, path, &bare)),
         None => answer,
     }
@@ -84,7 +87,7 @@ fn explained(part: PartName, path: &str, bare: &Status) -> Status {
             format!("the message can't be read: {}", bare.message()),
         ),
         code => {
-            tracing::error!(%path, ?code, message = bare.message(), "error without a reason");
+            tracing::error!(%path, ?code, error = bare.message(), "error without a reason");
             say(Code::Internal, ErrorReason::Internal, "internal error".to_owned())
         }
     }

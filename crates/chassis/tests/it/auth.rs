@@ -1,6 +1,7 @@
 //! Who is let in.
 
 use chassis::{Link, Node, PartName, auth::SUBJECT_HEADER, fault::reason_of};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use proto::{
     classification::v1::{
         ClassifyActionRequest, GetKeySetRequest, classification_service_client::ClassificationServiceClient,
@@ -11,7 +12,7 @@ use serde_json::json;
 use tonic::{Code, Request, Status};
 
 use crate::{
-    authority::{Authority, key, now, person, service, token, token_with},
+    authority::{Authority, key, now, person, provider_key, service, token, token_with},
     fixture::classifier,
 };
 
@@ -251,4 +252,76 @@ async fn keys_rotate_without_a_restart() {
 fn b64(text: &str) -> String {
     use base64::Engine as _;
     base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text)
+}
+
+#[tokio::test]
+async fn keys_of_identity_providers_verify_and_others_in_their_sets_are_left_out() {
+    let door = Door::new();
+    let (p256, p256_signs) = provider_key(Algorithm::ES256, "p256");
+    let (rsa, rsa_signs) = provider_key(Algorithm::RS256, "rsa");
+    let with = |mut jwk: serde_json::Value, changes: serde_json::Value| {
+        let changes = changes.as_object().unwrap().clone();
+        jwk.as_object_mut().unwrap().extend(changes);
+        jwk
+    };
+    let unusable = [
+        json!({"kty": "AKP", "alg": "ML-DSA-44", "kid": "tomorrow", "pub": "AAAA"}),
+        json!({"kty": "EC", "crv": "P-384", "kid": "p384", "x": "AAAA", "y": "AAAA"}),
+        json!({"kty": "RSA", "kid": "short", "n": "A".repeat(171), "e": "AQAB"}),
+        with(rsa.clone(), json!({"kid": "enc", "use": "enc", "alg": "RSA-OAEP"})),
+        with(rsa.clone(), json!({"kid": "pss", "alg": "PS256"})),
+        with(rsa.clone(), json!({"kid": null})),
+    ];
+    door.authority.trust_jwks(&[&unusable[..], &[p256, rsa]].concat());
+    let node = Node::open(PartName::Classifier, door.authority.config("trace-svc")).unwrap();
+    let part = crate::fixture::part(&node).unwrap();
+    let door = Door {
+        link: Node::open(PartName::Orchestrator, chassis::NodeConfig::default())
+            .unwrap()
+            .local(&part),
+        _node: node,
+        ..door
+    };
+    let claims = person("alice", &[], "countersign/governance");
+    let signed = |algorithm, key_id: &str, key| {
+        let mut header = Header::new(algorithm);
+        header.kid = Some(key_id.to_owned());
+        jsonwebtoken::encode(&header, &claims, key).unwrap()
+    };
+    let es256 = signed(Algorithm::ES256, "p256", &p256_signs);
+    let rs256 = signed(Algorithm::RS256, "rsa", &rsa_signs);
+    for good in [es256, rs256] {
+        door.who(Some(&good), None).await.unwrap();
+    }
+    for key_id in ["enc", "pss"] {
+        let bad = signed(Algorithm::RS256, key_id, &rsa_signs);
+        assert_refused(
+            door.who(Some(&bad), None).await,
+            Code::Unauthenticated,
+            ErrorReason::TokenInvalid,
+        );
+    }
+    let other_algorithm = signed(Algorithm::PS256, "rsa", &rsa_signs);
+    let refused = door.who(Some(&other_algorithm), None).await;
+    assert_refused(refused, Code::Unauthenticated, ErrorReason::TokenInvalid);
+
+    door.authority.trust_jwks(&unusable);
+    let error = Node::open(PartName::Classifier, door.authority.config("trace-svc")).unwrap_err();
+    let error = chassis::fault::with_causes(&error);
+    assert!(error.contains("no usable key"), "{error}");
+}
+
+#[tokio::test]
+async fn a_token_with_a_critical_header_is_refused() {
+    let door = Door::new();
+    let mut header = Header::new(Algorithm::EdDSA);
+    header.kid = Some(key("people").key_id().to_owned());
+    let pem = key("people").to_pkcs8_pem().unwrap();
+    let signs = EncodingKey::from_ed_pem(pem.as_bytes()).unwrap();
+    let claims = person("alice", &[], "countersign/governance");
+    let token = |header: &Header| jsonwebtoken::encode(header, &claims, &signs).unwrap();
+    door.who(Some(&token(&header)), None).await.unwrap();
+    header.crit = Some(vec!["b64".to_owned()]);
+    let refused = door.who(Some(&token(&header)), None).await;
+    assert_refused(refused, Code::Unauthenticated, ErrorReason::TokenInvalid);
 }

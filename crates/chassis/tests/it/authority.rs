@@ -6,8 +6,15 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use aws_lc_rs::{
+    encoding::AsDer as _,
+    rand::SystemRandom,
+    rsa::KeySize,
+    signature::{EcdsaKeyPair, RsaKeyPair},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chassis::{NodeConfig, PartName, auth::Credential};
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use jsonwebtoken::{Algorithm, EncodingKey, Header, jwk::Jwk};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use warrant::SigningKey;
@@ -49,6 +56,11 @@ impl Authority {
     /// Makes the people's issuer sign with the keys of these names.
     pub(crate) fn trust_people(&self, names: &[&str]) {
         let keys: Vec<Value> = names.iter().map(|name| jwk(&key(name), key(name).key_id())).collect();
+        self.trust_jwks(&keys);
+    }
+
+    /// Makes the people's issuer sign with these keys, given as they stand in a key set.
+    pub(crate) fn trust_jwks(&self, keys: &[Value]) {
         fs::write(self.path("people.jwks.json"), json!({ "keys": keys }).to_string()).unwrap();
     }
 
@@ -112,6 +124,37 @@ pub(crate) fn now() -> u64 {
         reason = "tokens are checked against the real clock here"
     )]
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+/// An RSA or P-256 key as identity providers have them, made from its PKCS#8 document: as it stands in a key set, and to
+/// sign with.
+pub(crate) fn provider_key(algorithm: Algorithm, key_id: &str) -> (Value, EncodingKey) {
+    let pkcs8 = match algorithm {
+        Algorithm::ES256 => {
+            let curve = &aws_lc_rs::signature::ECDSA_P256_SHA256_FIXED_SIGNING;
+            let random = SystemRandom::new();
+            let document = EcdsaKeyPair::generate_pkcs8(curve, &random).unwrap();
+            document.as_ref().to_vec()
+        }
+        _ => RsaKeyPair::generate(KeySize::Rsa2048)
+            .unwrap()
+            .as_der()
+            .unwrap()
+            .as_ref()
+            .to_vec(),
+    };
+    let pem = format!(
+        "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
+        STANDARD.encode(pkcs8)
+    );
+    let encoding = match algorithm {
+        Algorithm::ES256 => EncodingKey::from_ec_pem(pem.as_bytes()),
+        _ => EncodingKey::from_rsa_pem(pem.as_bytes()),
+    };
+    let encoding = encoding.unwrap();
+    let mut jwk = serde_json::to_value(Jwk::from_encoding_key(&encoding, algorithm).unwrap()).unwrap();
+    jwk["kid"] = json!(key_id);
+    (jwk, encoding)
 }
 
 fn jwk(key: &SigningKey, id: &str) -> Value {

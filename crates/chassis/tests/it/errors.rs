@@ -10,6 +10,7 @@ use proto::{
     trace::v1::{GetTraceRequest, trace_service_client::TraceServiceClient},
 };
 use tonic::{Code, Request, Status};
+use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
 use crate::{
     authority::{Authority, person, token},
@@ -96,6 +97,20 @@ async fn an_unknown_method_keeps_its_code_and_gets_a_reason() {
     let status = TraceServiceClient::new(link).get_trace(request).await.unwrap_err();
     // The rights table knows the method; this part has no handler for it.
     assert_error(&status, Code::Unimplemented, ErrorReason::UnknownMethod);
+}
+
+#[tokio::test]
+async fn a_health_name_that_is_not_there_is_not_found() {
+    let authority = Authority::new();
+    let (_node, part) = classifier(&authority);
+    let link = Node::open(PartName::Orchestrator, NodeConfig::default())
+        .unwrap()
+        .local(&part);
+    let request = HealthCheckRequest {
+        service: "nothing".to_owned(),
+    };
+    let status = HealthClient::new(link).check(request).await.unwrap_err();
+    assert_eq!(status.code(), Code::NotFound, "{status:?}");
 }
 
 #[tokio::test]

@@ -8,6 +8,8 @@ use std::{
     path::Path,
 };
 
+use super::folders::create_file;
+
 /// A disk to write to.
 pub(super) trait Disk: Debug + Send + Sync {
     /// A new, empty file; one that is there is emptied.
@@ -59,7 +61,7 @@ pub(super) fn is_full(error: &io::Error) -> bool {
 
 impl Disk for RealDisk {
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        drop(File::create(path)?);
+        drop(create_file(path)?);
         self.open(path)
     }
 

@@ -1,9 +1,9 @@
 //! Where the log's files are, and how entries are read back from them.
 
 use std::{
-    fs::{self, File, TryLockError},
+    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io,
-    os::unix::fs::FileExt as _,
+    os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -27,7 +27,7 @@ impl Folders {
     pub(super) fn create(root: &Path) -> Result<Self, OpenError> {
         let folders = Self { root: root.to_owned() };
         for folder in [folders.segments(), folders.blobs(), folders.quarantine()] {
-            fs::create_dir_all(&folder).map_err(OpenError::io(&folder))?;
+            create_folder(&folder).map_err(OpenError::io(&folder))?;
         }
         sync_folder(root)?;
         // The root may be new as well.
@@ -39,7 +39,7 @@ impl Folders {
     /// Keeps other processes out for as long as the file is open.
     pub(super) fn lock(&self) -> Result<File, OpenError> {
         let path = self.root.join("LOCK");
-        let file = File::create(&path).map_err(OpenError::io(&path))?;
+        let file = create_file(&path).map_err(OpenError::io(&path))?;
         match file.try_lock() {
             Ok(()) => Ok(file),
             Err(TryLockError::WouldBlock) => Err(OpenError::Locked(self.root.clone())),
@@ -117,6 +117,17 @@ fn read_at(file: &File, location: Location) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; location.length];
     file.read_exact_at(&mut bytes, location.offset)?;
     Ok(bytes)
+}
+
+/// Makes a folder, and those above it, for the process's own user alone: the log holds what people wrote.
+fn create_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// A new, empty file for the process's own user alone; one that is there is emptied.
+pub(super) fn create_file(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 
 /// Makes the names in a folder durable.

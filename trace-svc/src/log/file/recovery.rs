@@ -26,7 +26,7 @@ use crate::{
     log::index::Index,
 };
 
-use super::folders::{Folders, sync_folder};
+use super::folders::{Folders, create_file, sync_folder};
 
 const TAIL_SUFFIX: &str = ".tail";
 const READ_BUFFER_BYTES: usize = 256 * 1024;
@@ -186,7 +186,7 @@ fn keep_tail(folder: &Path, first_index: u64, offset: u64, tail: &[u8]) -> Resul
     let path = folder.join(format!("{first_index}-{offset}-{}-{digest}{TAIL_SUFFIX}", tail.len()));
     let unfinished = path.with_extension("part");
     let write = || {
-        let mut file = File::create(&unfinished)?;
+        let mut file = create_file(&unfinished)?;
         file.write_all(tail)?;
         file.sync_all()?;
         fs::rename(&unfinished, &path)

@@ -3,7 +3,7 @@
 mod crash;
 mod faults;
 
-use std::{fs, path::Path};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
 use futures_util::FutureExt as _;
 
@@ -93,6 +93,26 @@ async fn the_files_hold_the_exact_lines() {
         *crate::line::Leaf::of(&written[..written.len() - 1]).as_bytes(),
         receipt.leaf
     );
+}
+
+#[tokio::test]
+async fn what_people_wrote_is_for_the_log_alone() {
+    let folder = testing::folder();
+    let root = folder.path().join("new/log");
+    let log = testing::open(&root);
+    let mut heavy = testing::event(1, 1);
+    heavy.content.as_mut().unwrap().data = vec![b'x'; 100_000];
+    append(&log, heavy).await.unwrap();
+    drop(log);
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let mut files = vec![root.join("LOCK"), first_segment(&root)];
+    let blobs = fs::read_dir(root.join("blobs")).unwrap();
+    files.extend(blobs.map(|entry| entry.unwrap().path()));
+    assert_eq!(files.len(), 3);
+    assert!(files.iter().all(|file| mode(file) == 0o600), "{files:?}");
+    for name in ["", "segments", "blobs", "quarantine"] {
+        assert_eq!(mode(&root.join(name)), 0o700, "{name}");
+    }
 }
 
 #[tokio::test]
