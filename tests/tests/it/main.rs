@@ -11,6 +11,7 @@ mod bad_input;
 mod chain;
 mod clients;
 mod crashes;
+mod export;
 mod gateway_faults;
 mod history;
 mod model;
