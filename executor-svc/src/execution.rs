@@ -61,7 +61,7 @@ pub(crate) const SEND_MARGIN: Duration = Duration::from_secs(10);
 const LAST_WORDS: Duration = Duration::from_secs(1);
 const CLAIM_PATIENCE: Duration = Duration::from_secs(15);
 const SKEW_WARNING: Duration = Duration::from_secs(5);
-const SKEW_LIMIT: Duration = Duration::from_secs(30);
+const SKEW_LIMIT: Duration = warrant::CLOCK_LEEWAY;
 
 /// How long an execution waits for others.
 #[derive(Debug, Clone, Copy)]

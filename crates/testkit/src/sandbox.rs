@@ -1,6 +1,11 @@
 //! A deployment in the test's own process: the same five parts, calling each other without a socket in between.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use chassis::{BoxError, Clock, Node, NodeConfig, Part, PartName, SystemClock, SystemIds};
 use orchestrator::Links;
@@ -21,6 +26,8 @@ const NOBODY: &str = "http://127.0.0.1:1";
 pub struct SandboxOptions {
     /// The clock of all parts; the machine's own unless given.
     pub clock: Option<Arc<dyn Clock>>,
+    /// A part whose clock is ahead of the others', and how far.
+    pub ahead: Option<(PartName, Duration)>,
     /// Changes approval-svc's configuration.
     pub approval: Option<fn(&mut approval_svc::Config)>,
     /// Changes the executor's configuration.
@@ -39,6 +46,13 @@ pub struct Sandbox {
     channels: Channels,
     urls: BTreeMap<PartName, String>,
     nodes: Vec<Node>,
+}
+
+/// A clock that is ahead of another.
+#[derive(Debug)]
+struct Ahead {
+    clock: Arc<dyn Clock>,
+    by: Duration,
 }
 
 // === impl Sandbox ===
@@ -186,6 +200,22 @@ impl Builder<'_> {
             .clock
             .clone()
             .unwrap_or_else(|| Arc::new(SystemClock::default()));
+        let clock = match self.options.ahead {
+            Some((fast, by)) if fast == part => Arc::new(Ahead { clock, by }),
+            _ => clock,
+        };
         Ok(Node::with_clock(part, config, clock, Arc::new(SystemIds))?)
+    }
+}
+
+// === impl Ahead ===
+
+impl Clock for Ahead {
+    fn now(&self) -> SystemTime {
+        self.clock.now() + self.by
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.clock.monotonic()
     }
 }

@@ -20,8 +20,9 @@ use crate::{
 /// Longer tokens are refused unread.
 pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
-/// How far `iat` and `nbf` may lie ahead of the verifier's clock. There is no leeway on `exp`.
-pub const CLOCK_LEEWAY: Duration = Duration::from_secs(5);
+/// How far `iat` and `nbf` may lie ahead of the verifier's clock: as far as the clocks of two parts may differ at all.
+/// There is no leeway on `exp`.
+pub const CLOCK_LEEWAY: Duration = Duration::from_secs(30);
 
 const ALGORITHM: &str = "EdDSA";
 

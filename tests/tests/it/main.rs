@@ -10,6 +10,7 @@ mod attacks;
 mod bad_input;
 mod chain;
 mod clients;
+mod clocks;
 mod crashes;
 mod export;
 mod gateway_faults;

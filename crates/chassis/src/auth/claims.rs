@@ -7,6 +7,7 @@ use std::{
 
 use jsonwebtoken::Validation;
 use serde::Deserialize;
+use warrant::CLOCK_LEEWAY;
 
 use super::{
     Audience, Person, Refusal,
@@ -15,7 +16,6 @@ use super::{
 use crate::part::PartName;
 
 const MAX_SERVICE_LIFETIME: Duration = Duration::from_mins(5);
-const NOT_BEFORE_LEEWAY: Duration = Duration::from_secs(5);
 
 /// The claims that count. Times are seconds since 1970, as in RFC 7519.
 #[derive(Deserialize)]
@@ -95,7 +95,7 @@ impl Claims {
         };
         let expires = at(self.exp)?;
         let starts = at(self.nbf.max(self.iat).unwrap_or_default())?;
-        if now >= expires || now + NOT_BEFORE_LEEWAY < starts {
+        if now >= expires || now + CLOCK_LEEWAY < starts {
             return Err(Refusal::Expired);
         }
         Ok(expires)
