@@ -18,7 +18,8 @@ pub fn stands_still<S: ApprovalStore>(store: &S, clock: &dyn Clock) -> bool {
     Moment::from(clock.now()).until(store.now()) > MAX_BEHIND
 }
 
-/// Sweeps until it is `over`. A store that has stopped can't be used again by this process, so the node ends with a failure.
+/// Sweeps until it is `over`. A store that has stopped can't be used again by this process, so the node ends with a
+/// failure.
 pub async fn run<S: ApprovalStore>(store: Arc<S>, node: Node, over: CancellationToken) {
     let mut ticks = tokio::time::interval(INTERVAL);
     let clock = node.clock();

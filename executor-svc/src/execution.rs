@@ -70,7 +70,7 @@ pub(crate) struct Limits {
     pub(crate) start_patience: Duration,
     /// For the receipt of the end, and then for its outcome to be taken.
     pub(crate) record_patience: Duration,
-    /// How long a run may go on once the service is asked to stop.
+    /// How long a run may go on once the port is closed.
     pub(crate) grace: Duration,
 }
 

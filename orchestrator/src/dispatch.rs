@@ -124,10 +124,12 @@ impl Dispatcher {
     }
 
     /// Takes granted approvals that nobody has claimed, and dispatches them, until `shutdown`. Runs that this replica still
-    /// creates while it drains are dispatched all the same.
-    pub(crate) async fn run(self, shutdown: CancellationToken) {
+    /// creates until it is `closing` are dispatched all the same; what has not begun by then is left to others.
+    pub(crate) async fn run(self, shutdown: CancellationToken, closing: CancellationToken) {
         // Dropping the long poll loses nothing: what it may have leased is handed out again.
         shutdown.run_until_cancelled(self.take_work()).await;
+        closing.cancelled().await;
+        self.slots.close();
     }
 
     async fn take_work(&self) {
@@ -285,8 +287,8 @@ mod tests {
     use super::*;
     use crate::clients::Links;
 
-    #[tokio::test]
-    async fn work_is_asked_for_more_slowly_while_it_cannot_be_brought_about() {
+    /// A dispatcher whose parts are not there, and its slots.
+    fn dispatcher(concurrency: u32) -> (Dispatcher, Arc<Semaphore>) {
         use chassis::{Link, PartName};
         let link = |part| Link::connect(part, "http://127.0.0.1:1", None).unwrap();
         let clients = Clients::new(Links {
@@ -295,7 +297,14 @@ mod tests {
             executor: link(PartName::Executor),
             trace: link(PartName::Trace),
         });
-        let dispatcher = Dispatcher::new(clients, LiveRuns::default(), TaskTracker::new(), 1);
+        let dispatcher = Dispatcher::new(clients, LiveRuns::default(), TaskTracker::new(), concurrency);
+        let slots = Arc::clone(&dispatcher.slots);
+        (dispatcher, slots)
+    }
+
+    #[tokio::test]
+    async fn work_is_asked_for_more_slowly_while_it_cannot_be_brought_about() {
+        let (dispatcher, _) = dispatcher(1);
         let delay_after = |end| {
             dispatcher.learn(end);
             dispatcher.restraint().delay()
@@ -306,6 +315,19 @@ mod tests {
         assert!(delay_after(End::NotNow) > first);
         assert!(delay_after(End::Refused) > first);
         assert_eq!(delay_after(End::Finished), Duration::ZERO);
+    }
+
+    #[tokio::test]
+    async fn work_that_waits_begins_until_the_port_closes_and_not_after() {
+        let (dispatcher, slots) = dispatcher(1);
+        let (shutdown, closing) = (CancellationToken::new(), CancellationToken::new());
+        let running = tokio::spawn(dispatcher.run(shutdown.clone(), closing.clone()));
+        shutdown.cancel();
+        tokio::task::yield_now().await;
+        drop(slots.acquire().await.unwrap());
+        closing.cancel();
+        running.await.unwrap();
+        assert!(slots.acquire().await.is_err());
     }
 
     #[test]

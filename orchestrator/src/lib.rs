@@ -51,13 +51,13 @@ pub fn build(config: &Config, node: &Node, links: Links) -> Result<Part, BoxErro
         config.dispatch_concurrency,
     );
     let api = GovernanceApi::new(config, clients.clone(), live, dispatcher.clone(), node.closing());
-    let shutdown = node.shutdown();
+    let (shutdown, closing) = (node.shutdown(), node.closing());
     Part::builder(node)
         .grpc(GovernanceServiceServer::new(api))
         .ready_when(move || {
             let clients = clients.clone();
             async move { clients.all_serving().await }
         })
-        .background("dispatch", move |_| dispatcher.run(shutdown))
+        .background("dispatch", move |_| dispatcher.run(shutdown, closing))
         .build()
 }

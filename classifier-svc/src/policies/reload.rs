@@ -13,7 +13,8 @@ use super::Policies;
 /// The health name of the policy's files: not serving while what they say is refused.
 pub const POLICY_HEALTH: &str = "policy-files";
 
-/// Refreshes the policies every `interval` until it is `over`; says in `healthy` whether what is at work is what the files say.
+/// Refreshes the policies every `interval` until it is `over`; says in `healthy` whether what is at work is what the files
+/// say.
 pub async fn run(policies: Arc<Policies>, interval: Duration, healthy: watch::Sender<bool>, over: CancellationToken) {
     let mut ticks = tokio::time::interval(interval);
     ticks.tick().await;

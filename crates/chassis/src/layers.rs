@@ -1,7 +1,8 @@
 //! What every call passes on its way to a handler, outermost first:
 //!
 //! 1. [`context`]: request id, trace context and span;
-//! 2. [`errors`]: every error leaves with exactly one `ErrorInfo`, a panic as INTERNAL;
+//! 2. [`errors`]: every error leaves with exactly one `ErrorInfo`, a panic as INTERNAL (the health protocol's `NOT_FOUND`
+//!    alone is left as it is);
 //! 3. [`limit`]: no more calls and open streams at once than the part can carry;
 //! 4. [`deadline`]: the caller's `grpc-timeout`, bounded;
 //! 5. [`auth`]: who is calling, and whether they may.

@@ -13,7 +13,7 @@ use crate::{clock::Clock, fault::with_causes};
 
 /// The file is read again at most this often for keys that are not known.
 const RELOAD_INTERVAL: Duration = Duration::from_secs(10);
-/// What the file said is believed for this long: then a key that is gone from it is not known any more.
+/// The file is read again after this long: then a key that is gone from it is not known any more.
 const BELIEVED_FOR: Duration = Duration::from_secs(30);
 
 /// Verifies one kind of token of one issuer under the keys in a file.

@@ -181,6 +181,13 @@ impl Life {
     }
 }
 
+impl Drop for Life {
+    /// A part that is not served to its end has an end too.
+    fn drop(&mut self) {
+        self.over.cancel();
+    }
+}
+
 async fn reload_trust(node: Node, over: CancellationToken) {
     let mut ticks = tokio::time::interval(TRUST_RELOAD_INTERVAL);
     ticks.tick().await;

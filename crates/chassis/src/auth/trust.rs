@@ -180,14 +180,14 @@ fn malformed(path: &Path, detail: &str) -> TrustError {
     }
 }
 
-/// The usable keys of a set, of which there must be one; why others are not goes into `unusable`.
+/// The usable keys of a set, of which there must be one unless the set is empty; why others are not goes into `unusable`.
 fn keys(path: &Path, text: &str, unusable: &mut Vec<String>) -> Result<BTreeMap<String, Key>, TrustError> {
     let refuse = |detail: String| TrustError::KeySet {
         path: path.display().to_string(),
         detail,
     };
     let set: KeySetFile = serde_json::from_str(text).map_err(|error| refuse(error.to_string()))?;
-    let mut keys = BTreeMap::new();
+    let (given, mut keys) = (set.keys.len(), BTreeMap::new());
     for (position, jwk) in set.keys.into_iter().enumerate() {
         let name = jwk.get("kid").and_then(Value::as_str).map(str::to_owned);
         match usable(jwk) {
@@ -199,7 +199,8 @@ fn keys(path: &Path, text: &str, unusable: &mut Vec<String>) -> Result<BTreeMap<
             }
         }
     }
-    if keys.is_empty() {
+    // An empty set is meant: nobody of this issuer is believed any more.
+    if keys.is_empty() && given > 0 {
         return Err(refuse("it has no usable key; Ed25519, P-256 and RSA are".to_owned()));
     }
     Ok(keys)

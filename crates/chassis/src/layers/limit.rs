@@ -33,6 +33,14 @@ pub(super) struct Limit {
     streaming: BTreeSet<String>,
 }
 
+const HEALTH_CHECK: &str = "/grpc.health.v1.Health/Check";
+/// What answers with a stream besides the contract's methods.
+const OPEN_STREAMS: [&str; 3] = [
+    "/grpc.health.v1.Health/Watch",
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+];
+
 /// A call's places inside.
 #[derive(Debug, Default)]
 pub(super) struct Places<'a> {
@@ -64,7 +72,7 @@ impl Limit {
 
     /// Places inside; none is needed for health checks, which must be answered above all when there is much to do.
     pub(super) fn enter(&self, path: &str) -> Result<Places<'_>, Status> {
-        if path.starts_with("/grpc.health.v1.") {
+        if path == HEALTH_CHECK {
             return Ok(Places::default());
         }
         let full = |what| move |_| to_status(&Overloaded(self.part, what));
@@ -82,10 +90,10 @@ impl Limit {
     }
 }
 
-/// The paths of the contract's methods that answer with a stream.
+/// The paths of the methods that answer with a stream.
 fn streaming_methods() -> Result<BTreeSet<String>, BoxError> {
     let contract = FileDescriptorSet::decode(proto::FILE_DESCRIPTOR_SET)?;
-    let mut paths = BTreeSet::new();
+    let mut paths = BTreeSet::from(OPEN_STREAMS.map(str::to_owned));
     for file in &contract.file {
         for service in &file.service {
             let streaming = service.method.iter().filter(|method| method.server_streaming());

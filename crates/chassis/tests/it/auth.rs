@@ -312,6 +312,23 @@ async fn keys_of_identity_providers_verify_and_others_in_their_sets_are_left_out
 }
 
 #[tokio::test]
+async fn an_empty_key_set_is_meant_and_nobody_of_its_issuer_is_let_in() {
+    let door = Door::new();
+    door.authority.trust_jwks(&[]);
+    let node = Node::open(PartName::Classifier, door.authority.config("trace-svc")).unwrap();
+    let part = crate::fixture::part(&node).unwrap();
+    let nobody = Node::open(PartName::Orchestrator, chassis::NodeConfig::default()).unwrap();
+    let door = Door {
+        link: nobody.local(&part),
+        _node: node,
+        ..door
+    };
+    let bearer = token(&person("alice", &[], "countersign/governance"), "people");
+    let refused = door.who(Some(&bearer), None).await;
+    assert_refused(refused, Code::Unauthenticated, ErrorReason::TokenInvalid);
+}
+
+#[tokio::test]
 async fn a_token_with_a_critical_header_is_refused() {
     let door = Door::new();
     let mut header = Header::new(Algorithm::EdDSA);

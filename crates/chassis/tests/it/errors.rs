@@ -154,6 +154,8 @@ async fn an_open_stream_keeps_its_place_until_its_reader_has_gone() {
     let open = execute().await.unwrap();
     let status = execute().await.unwrap_err();
     assert_error(&status, Code::ResourceExhausted, ErrorReason::Overloaded);
+    // The only place for calls is free again.
+    assert_eq!(status.message(), "too many open streams at once");
     drop(open);
     execute().await.unwrap();
 }

@@ -33,7 +33,7 @@ impl Replica {
         let shutdown = CancellationToken::new();
         let (clients, live) = (Clients::new(links), LiveRuns::default());
         let dispatcher = Dispatcher::new(clients.clone(), live.clone(), TaskTracker::new(), concurrency);
-        tokio::spawn(dispatcher.clone().run(shutdown.clone()));
+        tokio::spawn(dispatcher.clone().run(shutdown.clone(), shutdown.clone()));
         let config = <Config as clap::Parser>::parse_from(["orchestrator"]);
         let api = GovernanceApi::new(&config, clients, live, dispatcher, shutdown.clone());
         Self { api, shutdown }

@@ -117,8 +117,8 @@ impl Writer {
 
     /// Finishes what a crash interrupted, and records what recovery cut off, once each.
     pub(super) fn record_recoveries(&mut self, events: Vec<Draft>) -> Result<(), OpenError> {
-        let quarantine = self.shared.folders.quarantine();
-        let failed = |error: TraceError| OpenError::io(quarantine)(io::Error::other(error));
+        let segments = self.shared.folders.segments();
+        let failed = |error: TraceError| OpenError::io(segments)(io::Error::other(error));
         let entries = self.plan(|plan| vec![plan.close_interrupted().and_then(|()| plan.add(events))]);
         let answers = if entries.lines.is_empty() {
             entries.answers
