@@ -120,12 +120,10 @@ fn name_of(text: &str) -> Result<String, CliError> {
         .strip_prefix("runs/")
         .or_else(|| text.strip_prefix("traces/"))
         .unwrap_or(text);
-    if id == LOG_TRACE {
-        return Ok(format!("traces/{id}"));
+    if id != LOG_TRACE && id.parse::<warrant::RunId>().is_err() {
+        let error = CliError::usage(format!("`{text}` is no run"));
+        return Err(error.hint("give `runs/{id}` as `countersign run` prints it"));
     }
-    let id: warrant::RunId = id.parse().map_err(|_| {
-        CliError::usage(format!("`{text}` is no run")).hint("give `runs/{id}` as `countersign run` prints it")
-    })?;
     Ok(format!("traces/{id}"))
 }
 

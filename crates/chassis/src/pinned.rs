@@ -156,12 +156,14 @@ impl<C: Claims> PinnedVerifier<C> {
 mod tests {
     use std::time::UNIX_EPOCH;
 
+    use tempfile::TempDir;
     use warrant::{ActionDigest, Disposition, Risk, RunId, Signer, SigningKey, VERDICT_AUDIENCE, Verdict};
 
     use super::*;
     use crate::clock::ManualClock;
 
     const NOW: u64 = 1_790_000_000;
+    const FILE: &str = "verdict.jwks.json";
 
     fn signer(seed: u8) -> Signer {
         Signer::new("classifier-svc", SigningKey::from_seed(&[seed; 32]))
@@ -187,20 +189,21 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_new_key_is_found_in_the_file_without_a_restart_and_not_too_often() {
+    /// A verifier under the first signer's key, which lies in [`FILE`] of the folder.
+    fn pinned() -> (TempDir, Arc<ManualClock>, PinnedVerifier<Verdict>) {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("verdict.jwks.json");
+        let path = folder.path().join(FILE);
         fs::write(&path, signer(1).key_set().to_json()).unwrap();
         let clock = Arc::new(ManualClock::new(UNIX_EPOCH + Duration::from_secs(NOW)));
-        let keys: PinnedVerifier<Verdict> = PinnedVerifier::open(
-            "classifier-svc",
-            VERDICT_AUDIENCE,
-            path.clone(),
-            Arc::clone(&clock) as _,
-        )
-        .unwrap();
+        let given = Arc::clone(&clock) as _;
+        let keys = PinnedVerifier::open("classifier-svc", VERDICT_AUDIENCE, path, given).unwrap();
+        (folder, clock, keys)
+    }
 
+    #[test]
+    fn a_new_key_is_found_in_the_file_without_a_restart_and_not_too_often() {
+        let (folder, clock, keys) = pinned();
+        let path = folder.path().join(FILE);
         let token = signer(2).sign(&verdict()).unwrap();
         let mut both = signer(1).key_set();
         both.merge(&signer(2).key_set());
@@ -225,13 +228,9 @@ mod tests {
 
     #[test]
     fn a_key_that_is_gone_from_the_file_is_not_believed_for_long() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("verdict.jwks.json");
-        fs::write(&path, signer(1).key_set().to_json()).unwrap();
-        let clock = Arc::new(ManualClock::new(UNIX_EPOCH + Duration::from_secs(NOW)));
-        let (given, known) = (Arc::clone(&clock) as _, Arc::default());
-        let keys = PinnedVerifier::<Verdict>::open("classifier-svc", VERDICT_AUDIENCE, path.clone(), given).unwrap();
-        let keys = keys.knowing(known);
+        let (folder, clock, keys) = pinned();
+        let path = folder.path().join(FILE);
+        let keys = keys.knowing(Arc::default());
         let token = signer(1).sign(&verdict()).unwrap();
         keys.verify(&token).unwrap();
         fs::write(&path, signer(2).key_set().to_json()).unwrap();

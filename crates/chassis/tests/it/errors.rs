@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chassis::{CallContext, Node, NodeConfig, PartName, fault::reason_of};
+use chassis::{CallContext, Link, Node, NodeConfig, Part, PartName, fault::reason_of};
 use proto::{
     classification::v1::{ClassifyActionRequest, classification_service_client::ClassificationServiceClient},
     common::v1::{Action, ErrorReason},
@@ -30,6 +30,13 @@ fn ask(agent: &str) -> Request<ClassifyActionRequest> {
     request
 }
 
+/// A link that brings no credential of its own.
+fn stranger(part: &Part) -> Link {
+    Node::open(PartName::Orchestrator, NodeConfig::default())
+        .unwrap()
+        .local(part)
+}
+
 #[track_caller]
 fn assert_error(status: &Status, code: Code, reason: ErrorReason) {
     assert_eq!((status.code(), reason_of(status)), (code, Some(reason)), "{status:?}");
@@ -39,9 +46,7 @@ fn assert_error(status: &Status, code: Code, reason: ErrorReason) {
 async fn a_panic_is_internal_and_says_nothing() {
     let authority = Authority::new();
     let (_node, part) = classifier(&authority);
-    let link = Node::open(PartName::Orchestrator, NodeConfig::default())
-        .unwrap()
-        .local(&part);
+    let link = stranger(&part);
     let mut client = ClassificationServiceClient::new(link);
     let status = client.classify_action(ask("panic")).await.unwrap_err();
     assert_error(&status, Code::Internal, ErrorReason::Internal);
@@ -53,9 +58,7 @@ async fn a_panic_is_internal_and_says_nothing() {
 async fn a_compressed_message_is_refused_by_its_encoding() {
     let authority = Authority::new();
     let (_node, part) = classifier(&authority);
-    let link = Node::open(PartName::Orchestrator, NodeConfig::default())
-        .unwrap()
-        .local(&part);
+    let link = stranger(&part);
     let mut request = ask("fine");
     request.metadata_mut().insert("grpc-encoding", "gzip".parse().unwrap());
     let status = ClassificationServiceClient::new(link)
@@ -70,9 +73,7 @@ async fn a_compressed_message_is_refused_by_its_encoding() {
 async fn a_deadline_ends_the_call() {
     let authority = Authority::new();
     let (_node, part) = classifier(&authority);
-    let link = Node::open(PartName::Orchestrator, NodeConfig::default())
-        .unwrap()
-        .local(&part);
+    let link = stranger(&part);
     let mut request = ask("hang");
     request.set_timeout(Duration::from_secs(3));
     let status = ClassificationServiceClient::new(link)
@@ -86,9 +87,7 @@ async fn a_deadline_ends_the_call() {
 async fn an_unknown_method_keeps_its_code_and_gets_a_reason() {
     let authority = Authority::new();
     let (_node, part) = classifier(&authority);
-    let link = Node::open(PartName::Orchestrator, NodeConfig::default())
-        .unwrap()
-        .local(&part);
+    let link = stranger(&part);
     let mut request = Request::new(GetTraceRequest::default());
     request.metadata_mut().insert(
         "authorization",
@@ -103,9 +102,7 @@ async fn an_unknown_method_keeps_its_code_and_gets_a_reason() {
 async fn a_health_name_that_is_not_there_is_not_found() {
     let authority = Authority::new();
     let (_node, part) = classifier(&authority);
-    let link = Node::open(PartName::Orchestrator, NodeConfig::default())
-        .unwrap()
-        .local(&part);
+    let link = stranger(&part);
     let request = HealthCheckRequest {
         service: "nothing".to_owned(),
     };
@@ -121,9 +118,7 @@ async fn past_the_limit_calls_are_refused_with_a_hint_when_to_come_back() {
         ..authority.config("trace-svc")
     };
     let node = Node::open(PartName::Classifier, config).unwrap();
-    let link = Node::open(PartName::Orchestrator, NodeConfig::default())
-        .unwrap()
-        .local(&part(&node).unwrap());
+    let link = stranger(&part(&node).unwrap());
     let mut busy = ClassificationServiceClient::new(link.clone());
     let mut held = Box::pin(busy.classify_action(ask("hang")));
     assert!(futures_util::poll!(&mut held).is_pending());

@@ -1,20 +1,31 @@
 //! Readiness, reflection and an orderly end, over a real socket.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use chassis::{Node, NodeConfig, Part, PartName};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{mpsc, oneshot},
+    task::JoinHandle,
 };
 
 use crate::{authority::Authority, fixture::part};
 
-async fn serve(node: &Node, part: Part) -> (chassis::Link, tokio::task::JoinHandle<std::io::Result<()>>) {
+type Server = JoinHandle<io::Result<()>>;
+
+async fn serve(node: &Node, part: Part) -> (chassis::Link, Server) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let server = tokio::spawn(part.serve(listener));
     (node.connect(PartName::Classifier, &url).unwrap(), server)
+}
+
+/// How a server ends, which it must soon.
+async fn ended(server: Server) -> io::Result<()> {
+    tokio::time::timeout(Duration::from_secs(20), server)
+        .await
+        .unwrap()
+        .unwrap()
 }
 
 async fn until_ready(link: &chassis::Link, ready: bool) {
@@ -37,11 +48,7 @@ async fn a_part_is_ready_when_its_dependencies_are_and_drains_within_its_bound()
     let (link, server) = serve(&node, part(&node).unwrap()).await;
     until_ready(&link, true).await;
     node.shutdown().cancel();
-    tokio::time::timeout(Duration::from_secs(20), server)
-        .await
-        .unwrap()
-        .unwrap()
-        .unwrap();
+    ended(server).await.unwrap();
 }
 
 #[tokio::test]
@@ -57,11 +64,7 @@ async fn a_silent_connection_does_not_keep_a_part_from_ending() {
     let server = tokio::spawn(part(&node).unwrap().serve(listener));
     let silent = TcpStream::connect(address).await.unwrap();
     node.shutdown().cancel();
-    tokio::time::timeout(Duration::from_secs(20), server)
-        .await
-        .unwrap()
-        .unwrap()
-        .unwrap();
+    ended(server).await.unwrap();
     drop(silent);
 }
 
@@ -109,11 +112,7 @@ async fn what_is_under_way_can_rely_on_background_tasks_to_its_end() {
     let (_, server) = serve(&node, part).await;
     node.shutdown().cancel();
     assert!(helped.await.unwrap());
-    tokio::time::timeout(Duration::from_secs(20), server)
-        .await
-        .unwrap()
-        .unwrap()
-        .unwrap();
+    ended(server).await.unwrap();
 }
 
 #[tokio::test]
@@ -125,6 +124,5 @@ async fn a_part_whose_background_task_panics_ends_with_a_failure() {
         .build()
         .unwrap();
     let (_, server) = serve(&node, part).await;
-    let ended = tokio::time::timeout(Duration::from_secs(20), server).await.unwrap();
-    assert!(ended.unwrap().is_err());
+    assert!(ended(server).await.is_err());
 }
