@@ -317,9 +317,8 @@ fn text(violations: &mut Violations, field: &str, value: &str) {
 }
 
 fn shown(violations: &mut Violations, field: &str, value: &str) {
-    let hidden = |c: char| (c.is_control() && c != '\n' && c != '\t') || warrant::reorders_text(c);
-    if value.chars().any(hidden) {
-        violations.add(field, "contains a control character or one that reorders text");
+    if let Some(fault) = warrant::free_text_fault(value) {
+        violations.add(field, fault);
     }
 }
 

@@ -82,7 +82,7 @@ pub use crate::{
     keys::{KeySet, PublicKey, SigningKey},
     known::KnownSignatures,
     seal::Seal,
-    text::reorders_text,
+    text::{free_text_fault, identifier_fault, reorders_text},
     verdict::{Disposition, Risk, VERDICT_AUDIENCE, Verdict, VerdictVerifier},
     warrant::{Mode, Warrant, WarrantVerifier},
 };

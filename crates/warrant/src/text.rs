@@ -23,7 +23,7 @@ const fn is_invisible(c: char) -> bool {
 /// Refused are control characters, line and paragraph separators, bidirectional controls, and
 /// characters without a width. All else is allowed, spaces included: subjects come from identity
 /// providers.
-pub(crate) fn identifier_fault(text: &str) -> Option<&'static str> {
+pub fn identifier_fault(text: &str) -> Option<&'static str> {
     fault(text, |c| match c {
         _ if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') => Some("contains a control character"),
         _ if reorders_text(c) => Some("contains a bidirectional control character"),
@@ -37,7 +37,7 @@ pub(crate) fn identifier_fault(text: &str) -> Option<&'static str> {
 /// Refused are control characters other than line feed and tab, and the characters that reorder text
 /// (U+202A to U+202E, U+2066 to U+2069). Joiners and marks are allowed: many scripts and emoji need
 /// them, and the classifier looks behind them.
-pub(crate) fn free_text_fault(text: &str) -> Option<&'static str> {
+pub fn free_text_fault(text: &str) -> Option<&'static str> {
     fault(text, |c| match c {
         '\n' | '\t' => None,
         _ if c.is_control() => Some("contains a control character other than line feed and tab"),

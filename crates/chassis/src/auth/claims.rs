@@ -7,7 +7,7 @@ use std::{
 
 use jsonwebtoken::Validation;
 use serde::Deserialize;
-use warrant::CLOCK_LEEWAY;
+use warrant::{CLOCK_LEEWAY, identifier_fault};
 
 use super::{
     Audience, Person, Refusal,
@@ -64,6 +64,10 @@ pub(super) fn unverified_issuer(token: &str) -> Result<String, Refusal> {
         .map_err(|_| Refusal::Invalid("its claims can't be read, or name no `iss`"))
 }
 
+fn shows_itself(name: &str) -> bool {
+    !name.trim().is_empty() && identifier_fault(name).is_none()
+}
+
 // === impl Claims ===
 
 impl Claims {
@@ -104,14 +108,18 @@ impl Claims {
     /// The person whom an issuer of people names.
     pub(super) fn person(self, issuer: &Issuer) -> Result<Person, Refusal> {
         let audience = self.aud.audience().ok_or(Refusal::WrongAudience)?;
-        let tenant = self.tenant.filter(|tenant| !tenant.is_empty());
-        let tenant = tenant.ok_or(Refusal::Invalid("it has no `tenant`"))?;
+        let tenant = self.tenant.ok_or(Refusal::Invalid("it has no `tenant`"))?;
         if !issuer.tenants.is_empty() && !issuer.tenants.contains(&tenant) {
             return Err(Refusal::Invalid("its issuer may not speak for its `tenant`"));
         }
-        // A name that breaks a line would look like something else in records.
-        if self.sub.is_empty() || self.sub.contains(char::is_control) {
-            return Err(Refusal::Invalid("its `sub` is empty or has control characters"));
+        // A name that hides something, or breaks a line, would look like another one in records.
+        if !shows_itself(&self.sub) {
+            return Err(Refusal::Invalid("its `sub` is empty or has characters that don't show"));
+        }
+        if !shows_itself(&tenant) {
+            return Err(Refusal::Invalid(
+                "its `tenant` is empty or has characters that don't show",
+            ));
         }
         Ok(Person {
             issuer: self.iss,

@@ -106,7 +106,12 @@ async fn credentials_that_prove_nothing_are_refused() {
         token_with(&claims, "foreign", &own_id),
         with("iss", json!("https://elsewhere.example")),
         with("tenant", json!("")),
+        with("tenant", json!("ac\u{200B}me")),
         with("sub", json!("")),
+        with("sub", json!(" ")),
+        with("sub", json!("ali\nce")),
+        with("sub", json!("ali\u{200B}ce")),
+        with("sub", json!("\u{202E}ecila")),
         // A people's issuer never yields a service.
         token(&service("executor-svc", "classifier-svc"), "people"),
         token_with(&service("executor-svc", "classifier-svc"), "people", &own_id),
