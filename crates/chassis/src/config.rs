@@ -66,6 +66,16 @@ pub struct NodeConfig {
     )]
     pub max_open_streams: usize,
 
+    /// Streaming answers that one person may have open at once, and all callers without a credential together
+    #[arg(
+        long,
+        env = "COUNTERSIGN_MAX_OPEN_STREAMS_PER_CALLER",
+        default_value_t = 1024,
+        value_name = "N",
+        help_heading = "Node"
+    )]
+    pub max_open_streams_per_caller: usize,
+
     /// Streams that one connection may have open at once
     #[arg(
         long,
@@ -204,6 +214,7 @@ impl Default for NodeConfig {
             max_requests: 1024,
             max_streams: 1024,
             max_open_streams: 4096,
+            max_open_streams_per_caller: 1024,
             drain_delay: Duration::ZERO,
             grace_period: Duration::from_secs(20),
             worker_threads: 1,

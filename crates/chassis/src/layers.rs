@@ -5,7 +5,8 @@
 //!    alone is left as it is);
 //! 3. [`limit`]: no more calls and open streams at once than the part can carry;
 //! 4. [`deadline`]: the caller's `grpc-timeout`, bounded;
-//! 5. [`auth`]: who is calling, and whether they may.
+//! 5. [`auth`]: who is calling, and whether they may;
+//! 6. [`share`]: no more open streams than are one caller's share.
 //!
 //! They are one service: each layer of its own would clone the whole stack below it for every call.
 
@@ -14,6 +15,7 @@ mod context;
 mod deadline;
 mod errors;
 mod limit;
+mod share;
 
 use std::{
     convert::Infallible,
@@ -110,12 +112,14 @@ impl Layers {
     }
 
     async fn limited(&self, mut request: Request, mut routes: Routes) -> Response {
-        let places = match self.limit.enter(request.uri().path()) {
+        let mut places = match self.limit.enter(request.uri().path()) {
             Ok(places) => places,
             Err(status) => return refuse(&status),
         };
         let deadline = deadline::set(&mut request);
-        if let Err(status) = self.gate.admit(&mut request) {
+        let admitted = self.gate.admit(&mut request);
+        let admitted = admitted.and_then(|()| self.limit.share(&mut places, request.extensions().get()));
+        if let Err(status) = admitted {
             return refuse(&status);
         }
         let handled = routes.call(request).map(|Ok(response)| response);

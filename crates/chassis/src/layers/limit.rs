@@ -15,9 +15,13 @@ use proto::common::v1::ErrorReason;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tonic::{Status, body::Body};
 
-use super::Response;
+use super::{
+    Response,
+    share::{Holder, Piece, Shares},
+};
 use crate::{
     BoxError,
+    auth::Caller,
     config::NodeConfig,
     fault::{Code, Fault, to_status},
     part::PartName,
@@ -30,6 +34,7 @@ pub(super) struct Limit {
     part: PartName,
     calls: Semaphore,
     answers: Arc<Semaphore>,
+    shares: Arc<Shares>,
     streaming: BTreeSet<String>,
 }
 
@@ -45,13 +50,20 @@ const OPEN_STREAMS: [&str; 3] = [
 #[derive(Debug, Default)]
 pub(super) struct Places<'a> {
     _call: Option<SemaphorePermit<'a>>,
-    answer: Option<OwnedSemaphorePermit>,
+    answer: Option<AnswerPlace>,
+}
+
+/// A place for a streaming answer, out of all and out of its caller's share.
+#[derive(Debug)]
+struct AnswerPlace {
+    _of_all: OwnedSemaphorePermit,
+    of_caller: Option<Piece>,
 }
 
 /// A streaming answer that keeps its place until it is over or its reader has gone.
 struct Open {
     body: Body,
-    _place: OwnedSemaphorePermit,
+    _place: AnswerPlace,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +78,7 @@ impl Limit {
             part,
             calls: Semaphore::new(config.max_requests),
             answers: Arc::new(Semaphore::new(config.max_open_streams)),
+            shares: Arc::new(Shares::new(config.max_open_streams_per_caller)),
             streaming: streaming_methods()?,
         })
     }
@@ -75,11 +88,13 @@ impl Limit {
         if path == HEALTH_CHECK {
             return Ok(Places::default());
         }
-        let full = |what| move |_| to_status(&Overloaded(self.part, what));
-        let call = self.calls.try_acquire().map_err(full("calls"))?;
+        let call = self.calls.try_acquire().map_err(|_| self.full("calls"))?;
         let answer = if self.streaming.contains(path) {
             let place = Arc::clone(&self.answers).try_acquire_owned();
-            Some(place.map_err(full("open streams"))?)
+            Some(AnswerPlace {
+                _of_all: place.map_err(|_| self.full("open streams"))?,
+                of_caller: None,
+            })
         } else {
             None
         };
@@ -87,6 +102,20 @@ impl Limit {
             _call: Some(call),
             answer,
         })
+    }
+
+    /// Takes a streaming answer's place out of its caller's share as well, once it is known who is calling.
+    pub(super) fn share(&self, places: &mut Places<'_>, caller: Option<&Caller>) -> Result<(), Status> {
+        let (Some(place), Some(holder)) = (&mut places.answer, Holder::of(caller)) else {
+            return Ok(());
+        };
+        let piece = self.shares.take(holder);
+        place.of_caller = Some(piece.ok_or_else(|| self.full("open streams of one caller"))?);
+        Ok(())
+    }
+
+    fn full(&self, what: &'static str) -> Status {
+        to_status(&Overloaded(self.part, what))
     }
 }
 

@@ -2,45 +2,19 @@
 
 use std::time::Duration;
 
-use chassis::{CallContext, Link, Node, NodeConfig, Part, PartName, fault::reason_of};
+use chassis::{CallContext, Node, NodeConfig, PartName};
 use proto::{
     classification::v1::{ClassifyActionRequest, classification_service_client::ClassificationServiceClient},
-    common::v1::{Action, ErrorReason},
-    execution::v1::{ExecuteActionRequest, execution_service_client::ExecutionServiceClient},
+    common::v1::ErrorReason,
     trace::v1::{GetTraceRequest, trace_service_client::TraceServiceClient},
 };
-use tonic::{Code, Request, Status};
+use tonic::{Code, Request};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
 use crate::{
-    authority::{Authority, person, token},
-    fixture::{classifier, executor, part},
+    authority::Authority,
+    fixture::{ask, assert_error, classifier, stranger},
 };
-
-fn ask(agent: &str) -> Request<ClassifyActionRequest> {
-    let action = Action {
-        agent: agent.to_owned(),
-        ..Action::default()
-    };
-    let mut request = Request::new(ClassifyActionRequest { action: Some(action) });
-    let bearer = token(&person("alice", &[], "countersign/governance"), "people");
-    request
-        .metadata_mut()
-        .insert("authorization", format!("Bearer {bearer}").parse().unwrap());
-    request
-}
-
-/// A link that brings no credential of its own.
-fn stranger(part: &Part) -> Link {
-    Node::open(PartName::Orchestrator, NodeConfig::default())
-        .unwrap()
-        .local(part)
-}
-
-#[track_caller]
-fn assert_error(status: &Status, code: Code, reason: ErrorReason) {
-    assert_eq!((status.code(), reason_of(status)), (code, Some(reason)), "{status:?}");
-}
 
 #[tokio::test]
 async fn a_panic_is_internal_and_says_nothing() {
@@ -108,51 +82,6 @@ async fn a_health_name_that_is_not_there_is_not_found() {
     };
     let status = HealthClient::new(link).check(request).await.unwrap_err();
     assert_eq!(status.code(), Code::NotFound, "{status:?}");
-}
-
-#[tokio::test]
-async fn past_the_limit_calls_are_refused_with_a_hint_when_to_come_back() {
-    let authority = Authority::new();
-    let config = NodeConfig {
-        max_requests: 1,
-        ..authority.config("trace-svc")
-    };
-    let node = Node::open(PartName::Classifier, config).unwrap();
-    let link = stranger(&part(&node).unwrap());
-    let mut busy = ClassificationServiceClient::new(link.clone());
-    let mut held = Box::pin(busy.classify_action(ask("hang")));
-    assert!(futures_util::poll!(&mut held).is_pending());
-    let status = ClassificationServiceClient::new(link)
-        .classify_action(ask("fine"))
-        .await
-        .unwrap_err();
-    assert_error(&status, Code::ResourceExhausted, ErrorReason::Overloaded);
-    let retry = tonic_types::StatusExt::get_details_retry_info(&status).unwrap();
-    assert!(retry.retry_delay.unwrap() > Duration::ZERO);
-}
-
-#[tokio::test]
-async fn an_open_stream_keeps_its_place_until_its_reader_has_gone() {
-    let authority = Authority::new();
-    let config = NodeConfig {
-        max_requests: 1,
-        max_open_streams: 1,
-        ..authority.config("executor-svc")
-    };
-    let node = Node::open(PartName::Executor, config).unwrap();
-    let orchestrator = Node::open(PartName::Orchestrator, authority.config("orchestrator")).unwrap();
-    let link = orchestrator.local(&executor(&node).unwrap());
-    let execute = || async {
-        let request = CallContext::background().outbound(ExecuteActionRequest::default());
-        ExecutionServiceClient::new(link.clone()).execute_action(request).await
-    };
-    let open = execute().await.unwrap();
-    let status = execute().await.unwrap_err();
-    assert_error(&status, Code::ResourceExhausted, ErrorReason::Overloaded);
-    // The only place for calls is free again.
-    assert_eq!(status.message(), "too many open streams at once");
-    drop(open);
-    execute().await.unwrap();
 }
 
 #[tokio::test]

@@ -1,21 +1,21 @@
-//! Parts to call: a classifier whose handlers say who called, and an executor that never ends.
+//! Parts to call, a classifier whose handlers say who called and an executor that never ends; and those who call them.
 
 use std::sync::Arc;
 
-use chassis::{BoxError, CallContext, Caller, Node, Part, PartName};
+use chassis::{BoxError, CallContext, Caller, Link, Node, NodeConfig, Part, PartName, fault::reason_of};
 use futures_util::stream::{self, Pending};
 use proto::classification::v1::{
     self as wire, ClassifyActionRequest, ClassifyActionResponse, GetKeySetRequest, GetKeySetResponse,
     classification_service_server::{ClassificationService, ClassificationServiceServer},
 };
-use proto::common::v1::KeySet;
+use proto::common::v1::{Action, ErrorReason, KeySet};
 use proto::execution::v1::{
     ExecuteActionRequest, ExecuteActionResponse,
     execution_service_server::{ExecutionService, ExecutionServiceServer},
 };
-use tonic::{Request, Response, Status};
+use tonic::{Code, Request, Response, Status};
 
-use crate::authority::Authority;
+use crate::authority::{Authority, person, token};
 
 /// Answers `GetKeySet` with who called, as its issuer; panics or hangs in `ClassifyAction` when told to.
 #[derive(Default)]
@@ -111,4 +111,30 @@ pub(crate) fn part(node: &Node) -> Result<Part, BoxError> {
     Part::builder(node)
         .grpc(ClassificationServiceServer::from_arc(Arc::new(Probe)))
         .build()
+}
+
+/// Alice's request to classify an action of that agent.
+pub(crate) fn ask(agent: &str) -> Request<ClassifyActionRequest> {
+    let action = Action {
+        agent: agent.to_owned(),
+        ..Action::default()
+    };
+    let mut request = Request::new(ClassifyActionRequest { action: Some(action) });
+    let bearer = token(&person("alice", &[], "countersign/governance"), "people");
+    request
+        .metadata_mut()
+        .insert("authorization", format!("Bearer {bearer}").parse().unwrap());
+    request
+}
+
+/// A link that brings no credential of its own.
+pub(crate) fn stranger(part: &Part) -> Link {
+    Node::open(PartName::Orchestrator, NodeConfig::default())
+        .unwrap()
+        .local(part)
+}
+
+#[track_caller]
+pub(crate) fn assert_error(status: &Status, code: Code, reason: ErrorReason) {
+    assert_eq!((status.code(), reason_of(status)), (code, Some(reason)), "{status:?}");
 }

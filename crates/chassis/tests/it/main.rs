@@ -10,5 +10,6 @@ mod auth;
 mod authority;
 mod errors;
 mod fixture;
+mod limits;
 mod rights;
 mod shutdown;
