@@ -36,6 +36,16 @@ with_progress() {
   say "  done in $((SECONDS - started)) s"
 }
 
+# apt_install PACKAGE LOG: install a package of the system, without a question asked.
+apt_install() {
+  local package=$1 log=$2 as_root=()
+  command -v apt-get >/dev/null || die "$package is needed; install it by hand"
+  [ "$(id -u)" = 0 ] || as_root=(sudo -n)
+  with_progress "installing $package with apt" "$log" \
+    sh -c '"$@" apt-get update && "$@" apt-get install -y --no-install-recommends "$0"' \
+    "$package" "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive || die "installing $package failed; install it by hand"
+}
+
 # Tools that these scripts install are found before any others.
 PATH="$(cache_dir)/tools/bin:$PATH"
 export PATH

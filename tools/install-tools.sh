@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Install the checkers that `make ci` uses, at pinned versions, into the user's cache folder. Clones share them.
-#   install-tools.sh [buf] [cargo-deny] [rust-components] [grpcio]      default: the first three
-# grpcio is a Python environment with what tests/clients/requirements.txt lists: the tests' foreign client.
+#   install-tools.sh [buf] [cargo-deny] [rust-components] [grpcio] [openssl]      default: the first three
+# grpcio is a Python environment with what tests/clients/requirements.txt lists: the tests' foreign client. openssl is the
+# system's; a documented example, which a test runs, makes keys with it.
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$HERE/common.sh"
@@ -57,12 +58,7 @@ make_python_environment() {
   elif python3 -m pip --version >/dev/null 2>&1; then
     with_progress "making a Python environment" "$TOOLS/grpcio.log" python3 -m venv --without-pip "$1"
   else
-    local as_root=()
-    [ "$(id -u)" = 0 ] || as_root=(sudo -n)
-    command -v apt-get >/dev/null || die "Python's venv and pip are needed"
-    with_progress "installing python3-venv with apt" "$TOOLS/grpcio.log" \
-      sh -c '"$@" apt-get update && "$@" apt-get install -y --no-install-recommends python3-venv' sh \
-      env DEBIAN_FRONTEND=noninteractive "${as_root[@]}" || die "installing python3-venv failed; install it by hand"
+    apt_install python3-venv "$TOOLS/grpcio.log"
     with_progress "making a Python environment" "$TOOLS/grpcio.log" python3 -m venv "$1"
   fi
 }
@@ -84,12 +80,17 @@ install_grpcio() {
   printf '%s\n' "$wanted" >"$target/installed"
 }
 
+install_openssl() {
+  command -v openssl >/dev/null || apt_install openssl "$TOOLS/openssl.log"
+}
+
 for tool in "${@:-all}"; do
   case $tool in
     buf) install_buf ;;
     cargo-deny) install_cargo_deny ;;
     rust-components) install_rust_components ;;
     grpcio) install_grpcio ;;
+    openssl) install_openssl ;;
     all) install_rust_components && install_buf && install_cargo_deny ;;
     *) die "unknown tool: $tool" ;;
   esac

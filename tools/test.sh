@@ -26,7 +26,7 @@ trap cleanup EXIT
 trap 'exit 130' INT TERM
 
 # Before the gateway's clock runs, so that the downloads don't get in each other's way.
-"$HERE/install-tools.sh" buf grpcio
+"$HERE/install-tools.sh" buf grpcio openssl
 COUNTERSIGN_TEST_PYTHON="$(cache_dir)/tools/grpcio/bin/python"
 export COUNTERSIGN_TEST_PYTHON
 deploy/openclaw/install.sh

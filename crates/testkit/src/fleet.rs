@@ -312,7 +312,7 @@ fn program(folder: &Path, name: &str) -> PathBuf {
 }
 
 /// A free port for each part. All are held until all are known, so that they differ.
-fn free_ports() -> BTreeMap<PartName, u16> {
+pub fn free_ports() -> BTreeMap<PartName, u16> {
     let listeners = PARTS.map(|part| (part, bind_some_port()));
     listeners
         .iter()

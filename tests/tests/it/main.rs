@@ -12,6 +12,7 @@ mod chain;
 mod clients;
 mod clocks;
 mod crashes;
+mod deployment;
 mod export;
 mod gateway_faults;
 mod history;
