@@ -3,9 +3,9 @@
 use std::{path::Path, sync::Arc};
 
 use chassis::{Clock, KeySetError, PinnedVerifier};
-use warrant::{Action, Disposition, KnownSignatures, Risk, VERDICT_AUDIENCE, Verdict};
+use warrant::{Disposition, KnownSignatures, Risk, VERDICT_AUDIENCE, Verdict};
 
-use crate::{error::ApprovalError, moment::Moment};
+use crate::{convert::NewApproval, error::ApprovalError, moment::Moment};
 
 /// Verifies verdicts of one classifier.
 #[derive(Debug)]
@@ -30,10 +30,15 @@ impl Verdicts {
         Self(self.0.knowing(known))
     }
 
-    /// The verdict in `token`, if it is the classifier's, in time, and about `action`.
-    pub fn check(&self, token: &str, action: &Action, now: Moment) -> Result<Verdict, ApprovalError> {
-        let verdict = self.0.verify_at(token, now.into()).map_err(|error| rejected(&error))?;
-        verdict.check_action(action).map_err(|error| rejected(&error))?;
+    /// The verdict on which an approval is asked for, if it is the classifier's, in time, about this action, and says to
+    /// people what is to be stored.
+    pub fn check(&self, new: &NewApproval, now: Moment) -> Result<Verdict, ApprovalError> {
+        let verdict = self.0.verify_at(&new.verdict_jws, now.into());
+        let verdict = verdict.map_err(|error| rejected(&error))?;
+        let bound = verdict.check_action(&new.action);
+        bound
+            .and_then(|()| verdict.check_reason(&new.reason, &new.safe_alternative))
+            .map_err(|error| rejected(&error))?;
         let follows = match verdict.risk {
             Risk::Green => Disposition::Allow,
             Risk::Amber => Disposition::RequireApproval,

@@ -8,7 +8,7 @@ use std::{
 
 use chassis::Clock;
 use sha2::{Digest, Sha256};
-use warrant::{Action, Operation, Signer, VERDICT_AUDIENCE, Verdict, numeric_date};
+use warrant::{Action, Operation, Signer, VERDICT_AUDIENCE, Verdict, numeric_date, reason_digest};
 
 use crate::{
     assessment::Assessment, classifier::Classifier, error::ClassifyError, opinion::SecondOpinion, policies::Policies,
@@ -119,6 +119,10 @@ impl Judge {
             risk: assessment.risk.into(),
             disposition: assessment.disposition.into(),
             rules: assessment.rules.iter().take(MAX_RULES).cloned().collect(),
+            reason_digest: reason_digest(
+                &assessment.reason,
+                assessment.alternative.as_deref().unwrap_or_default(),
+            ),
             policy: assessment.policy.clone(),
             policy_version,
             iat: issued,

@@ -53,6 +53,7 @@ pub(crate) fn verdict(action: &Action) -> Verdict {
         risk: Risk::Green,
         disposition: Disposition::Allow,
         rules: vec!["compose.internal".into()],
+        reason_digest: "sha256:01".into(),
         policy: "sha256:9a".into(),
         policy_version: "1.0.0".into(),
         iat: NOW,

@@ -57,7 +57,7 @@ impl<S: ApprovalStore> ApprovalApi<S> {
         check_requester(caller, &new)?;
         check_run(&new)?;
         let shared = &self.shared;
-        let verdict = shared.verdicts.check(&new.verdict_jws, &new.action, shared.now());
+        let verdict = shared.verdicts.check(&new, shared.now());
         let committed = match verdict {
             Ok(verdict) => {
                 shared

@@ -188,6 +188,13 @@ async fn creation_is_refused_for_others_and_for_wrong_verdicts() {
         let refused = setting.try_create(request(jws)).await;
         assert_refused(refused, Code::InvalidArgument, ErrorReason::VerdictRejected);
     }
+    let mut soothing = creation(1, Risk::Green, NOW);
+    soothing.reason = "nothing to worry about".into();
+    assert_refused(
+        setting.try_create(soothing).await,
+        Code::InvalidArgument,
+        ErrorReason::VerdictRejected,
+    );
     let mallory = token("mallory", "acme", &[], "governance");
     let refused = setting
         .orchestrator()

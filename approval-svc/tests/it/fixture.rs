@@ -22,12 +22,16 @@ use tempfile::TempDir;
 use tonic::{Code, Request, Status};
 use warrant::{
     Action, Disposition, Operation, Risk, RunId, Signer, VERDICT_AUDIENCE, Verdict, Warrant, WarrantVerifier,
+    reason_digest,
 };
 
 use crate::{
     authority::{self, NOW, PEOPLE, key, token},
     trace::FakeTrace,
 };
+
+const REASON: &str = "it sends mail";
+const SAFE_ALTERNATIVE: &str = "draft it instead";
 
 /// The deployment of one test.
 pub(crate) struct Setting {
@@ -243,6 +247,7 @@ pub(crate) fn verdict(action: &Action, risk: Risk, now: u64) -> Verdict {
             Risk::Red => Disposition::Block,
         },
         rules: vec!["mail.send".into()],
+        reason_digest: reason_digest(REASON, SAFE_ALTERNATIVE),
         policy: "sha256:9a".into(),
         policy_version: "1".into(),
         iat: now,
@@ -260,8 +265,8 @@ pub(crate) fn creation(number: u128, risk: Risk, now: u64) -> CreateApprovalRequ
         request_id: uuid(number),
         verdict_jws: signed(&verdict(&action, risk, now)),
         action: Some(action_to_proto(&action)),
-        reason: "it sends mail".into(),
-        safe_alternative: "draft it instead".into(),
+        reason: REASON.into(),
+        safe_alternative: SAFE_ALTERNATIVE.into(),
         traceparent: String::new(),
     }
 }

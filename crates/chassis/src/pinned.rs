@@ -182,6 +182,7 @@ mod tests {
             risk: Risk::Green,
             disposition: Disposition::Allow,
             rules: vec!["reading".to_owned()],
+            reason_digest: "sha256:02".to_owned(),
             policy: "sha256:01".to_owned(),
             policy_version: "1".to_owned(),
             iat: NOW,

@@ -129,6 +129,9 @@ pub enum BindingError {
     /// The agents differ.
     #[error("agent differs from the signed one")]
     Agent,
+    /// The reason or the safe alternative is not what the classifier said.
+    #[error("reason or safe alternative differs from what was signed")]
+    Reason,
     /// The approval is not the one of the run.
     #[error("approval is not the one of the run")]
     Approval,

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Action, Disposition, Mode, Operation, Risk, RunId, Signer, SigningKey, VERDICT_AUDIENCE, Verdict, VerdictVerifier,
-    Warrant, WarrantVerifier, approval_id, token_hash,
+    Warrant, WarrantVerifier, approval_id, reason_digest, token_hash,
 };
 
 /// When the fixtures were issued.
@@ -113,6 +113,7 @@ pub(crate) fn verdict() -> Verdict {
         risk: Risk::Green,
         disposition: Disposition::Allow,
         rules: vec!["read.mail".into()],
+        reason_digest: reason_digest("it only reads mail", ""),
         policy: "sha256:9a".into(),
         policy_version: "2026-11".into(),
         iat: ISSUED,

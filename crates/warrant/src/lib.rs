@@ -83,6 +83,6 @@ pub use crate::{
     known::KnownSignatures,
     seal::Seal,
     text::{free_text_fault, identifier_fault, reorders_text},
-    verdict::{Disposition, Risk, VERDICT_AUDIENCE, Verdict, VerdictVerifier},
+    verdict::{Disposition, Risk, VERDICT_AUDIENCE, Verdict, VerdictVerifier, reason_digest},
     warrant::{Mode, Warrant, WarrantVerifier},
 };

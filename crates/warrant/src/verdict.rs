@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     action::Action,
-    digest::ActionDigest,
+    digest::{ActionDigest, sha256_of_parts},
     error::{BindingError, ParseError},
     ids::RunId,
     jws::{Claims, Verifier, private::Sealed},
@@ -14,6 +14,8 @@ use crate::{
 
 /// The audience of every verdict.
 pub const VERDICT_AUDIENCE: &str = "approval-svc";
+
+const REASON_DOMAIN: &str = "countersign/reason/v1";
 
 /// Accepts verdicts of one classifier.
 pub type VerdictVerifier = Verifier<Verdict>;
@@ -68,6 +70,8 @@ pub struct Verdict {
     pub disposition: Disposition,
     /// The rules that led to it.
     pub rules: Vec<String>,
+    /// What people are told of it, by [`reason_digest`]: those who decide read it.
+    pub reason_digest: String,
     /// The digest of the policy bundle.
     pub policy: String,
     /// The policy bundle's own version.
@@ -158,6 +162,21 @@ impl Verdict {
         ];
         first_failure(&checks)
     }
+
+    /// Checks that this reason and this alternative are what the classifier said.
+    pub fn check_reason(&self, reason: &str, safe_alternative: &str) -> Result<(), BindingError> {
+        let said = reason_digest(reason, safe_alternative);
+        first_failure(&[(self.reason_digest == said, BindingError::Reason)])
+    }
+}
+
+/// What a verdict says to people, as one digest.
+///
+/// `sha256:` and the hexadecimal SHA-256(`countersign/reason/v1` ‖ reason, safe alternative), each text
+/// preceded by its length in bytes (64 bits, big endian).
+pub fn reason_digest(reason: &str, safe_alternative: &str) -> String {
+    let hash = sha256_of_parts(REASON_DOMAIN, &[reason, safe_alternative]);
+    format!("sha256:{}", hex::encode(hash))
 }
 
 /// The error of the first check that does not hold.
@@ -200,6 +219,7 @@ impl Claims for Verdict {
             &self.issuer,
             &self.requester,
             &self.ctx,
+            &self.reason_digest,
             &self.policy,
             &self.policy_version,
         ];

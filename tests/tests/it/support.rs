@@ -17,7 +17,7 @@ use proto::{
         AcquireApprovalsRequest, Approval, CreateApprovalRequest, CreateApprovalResponse, Dispatch, GetApprovalRequest,
         GrantApprovalRequest,
     },
-    classification::v1::ClassifyActionRequest,
+    classification::v1::{Classification, ClassifyActionRequest},
     common::v1::{self as common, ErrorReason},
     execution::v1::{ExecuteActionRequest, Finished, execute_action_response::Event},
 };
@@ -96,7 +96,7 @@ impl Deployment {
     }
 
     /// The classifier's signed verdict.
-    pub(crate) async fn classify(&self, identity: &Identity, action: &Action) -> String {
+    pub(crate) async fn classify(&self, identity: &Identity, action: &Action) -> Classification {
         let request = ClassifyActionRequest {
             action: Some(action_to_proto(action)),
         };
@@ -105,17 +105,17 @@ impl Deployment {
             .classifier()
             .classify_action(request)
             .await;
-        answer.unwrap().into_inner().classification.unwrap().verdict_jws
+        answer.unwrap().into_inner().classification.unwrap()
     }
 
-    /// Asks for an approval with this verdict.
+    /// Asks for an approval of what was classified so.
     pub(crate) async fn create(
         &self,
         identity: &Identity,
         asked: &Asked,
-        verdict_jws: String,
+        classified: Classification,
     ) -> Result<CreateApprovalResponse, Status> {
-        let request = create_request(asked, verdict_jws);
+        let request = create_request(asked, classified);
         let created = self
             .orchestrator_for(identity)
             .approvals()
@@ -127,8 +127,8 @@ impl Deployment {
     /// Classifies and asks for an approval.
     pub(crate) async fn submit(&self, identity: &Identity, text: &str) -> CreateApprovalResponse {
         let asked = Asked::by(identity, text);
-        let verdict = self.classify(identity, &asked.action).await;
-        self.create(identity, &asked, verdict).await.unwrap()
+        let classified = self.classify(identity, &asked.action).await;
+        self.create(identity, &asked, classified).await.unwrap()
     }
 
     /// All that an executor needs for a request that policy has granted.
@@ -238,14 +238,22 @@ pub(crate) fn still_clock() -> Arc<ManualClock> {
     Arc::new(ManualClock::new(UNIX_EPOCH + Duration::from_secs(now() + 30)))
 }
 
-pub(crate) fn create_request(asked: &Asked, verdict_jws: String) -> CreateApprovalRequest {
+pub(crate) fn create_request(asked: &Asked, classified: Classification) -> CreateApprovalRequest {
     CreateApprovalRequest {
         request_id: asked.request_id.clone(),
         action: Some(action_to_proto(&asked.action)),
-        verdict_jws,
-        reason: String::new(),
-        safe_alternative: String::new(),
+        verdict_jws: classified.verdict_jws,
+        reason: classified.reason,
+        safe_alternative: classified.safe_alternative,
         traceparent: String::new(),
+    }
+}
+
+/// What a classifier would have answered that says nothing but this verdict.
+pub(crate) fn nothing_but(verdict_jws: String) -> Classification {
+    Classification {
+        verdict_jws,
+        ..Classification::default()
     }
 }
 

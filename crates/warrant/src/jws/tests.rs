@@ -309,6 +309,6 @@ fn claims_are_named_as_documented() {
     );
     assert_eq!(
         names(json!(verdict())),
-        "act_digest aud ctx disposition exp iat iss issuer policy policy_version requester risk rules run tenant"
+        "act_digest aud ctx disposition exp iat iss issuer policy policy_version reason_digest requester risk rules run tenant"
     );
 }

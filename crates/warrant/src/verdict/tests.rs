@@ -33,6 +33,20 @@ fn each_bound_claim_is_checked() {
 }
 
 #[test]
+fn a_verdict_says_one_thing_to_people() {
+    let reason = "it only reads mail";
+    assert_eq!(verdict().check_reason(reason, ""), Ok(()));
+    for (reason, alternative) in [
+        ("it reads mail", ""),
+        ("", reason),
+        (reason, " "),
+        ("it only", " reads mail"),
+    ] {
+        assert_eq!(verdict().check_reason(reason, alternative), Err(BindingError::Reason));
+    }
+}
+
+#[test]
 fn names_on_the_wire_are_the_same_everywhere() {
     for risk in Risk::ALL {
         assert_eq!(serde_json::to_value(risk).unwrap(), risk.to_string());

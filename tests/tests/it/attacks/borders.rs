@@ -23,8 +23,8 @@ use crate::{
 async fn executed(deployment: &Deployment, identity: &Identity, session: &str) -> (String, String) {
     let mut asked = Asked::by(identity, GREEN);
     session.clone_into(&mut asked.action.session);
-    let verdict = deployment.classify(identity, &asked.action).await;
-    let created = deployment.create(identity, &asked, verdict).await.unwrap();
+    let classified = deployment.classify(identity, &asked.action).await;
+    let created = deployment.create(identity, &asked, classified).await.unwrap();
     let mut approval = created.approval.unwrap();
     let mut warrant_jws = created.warrant_jws;
     if warrant_jws.is_empty() {
@@ -86,8 +86,8 @@ async fn an_agent_that_is_not_allowed_does_nothing() {
     let (deployment, alice) = (Deployment::start().await, Identity::alice());
     let mut asked = Asked::by(&alice, GREEN);
     asked.action.agent = "ops".to_owned();
-    let verdict = deployment.classify(&alice, &asked.action).await;
-    let created = deployment.create(&alice, &asked, verdict).await.unwrap();
+    let classified = deployment.classify(&alice, &asked.action).await;
+    let created = deployment.create(&alice, &asked, classified).await.unwrap();
     let request = execution(&created.approval.unwrap(), created.warrant_jws);
     deployment
         .refuses("ops", request, Code::PermissionDenied, ErrorReason::AgentNotAllowed)

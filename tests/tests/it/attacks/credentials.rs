@@ -102,7 +102,10 @@ async fn a_token_to_decide_is_not_forwarded() {
     let tokens = Tokens::bearer(&service_token(PartName::Orchestrator, PartName::Approval));
     let mut orchestrator = approvals(&deployment, tokens.with_subject(&Identity::bob().approval_token()));
     let refusal = orchestrator
-        .create_approval(crate::support::create_request(&asked, "none".to_owned()))
+        .create_approval(crate::support::create_request(
+            &asked,
+            crate::support::nothing_but("none".to_owned()),
+        ))
         .await;
     assert_refused(
         "asks with it",
@@ -264,13 +267,13 @@ async fn the_part_that_signed_is_the_producer_whatever_the_event_says() {
 async fn who_asks_is_whose_token_it_is() {
     let (deployment, alice) = (Deployment::start().await, Identity::alice());
     let asked = Asked::by(&alice, GREEN);
-    let verdict = deployment.classify(&alice, &asked.action).await;
+    let classified = deployment.classify(&alice, &asked.action).await;
     for thief in [
         Identity::named("mallory"),
         alice.clone().of_tenant("umbrella"),
         alice.of_partners(),
     ] {
-        let refusal = deployment.create(&thief, &asked, verdict.clone()).await;
+        let refusal = deployment.create(&thief, &asked, classified.clone()).await;
         assert_refused(
             "for somebody else",
             refusal,

@@ -3,15 +3,18 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chassis::convert::action_to_proto;
 use proto::{
+    classification::v1::Classification,
     common::v1::{self as common, ErrorReason},
     execution::v1::ExecuteActionRequest,
 };
 use serde_json::{Value, json};
 use testkit::authority::{Identity, VERDICTS, WARRANTS, key, now};
 use tonic::Code;
-use warrant::{Action, Disposition, Mode, Risk, Signer, VERDICT_AUDIENCE, Verdict, Warrant, approval_id, token_hash};
+use warrant::{
+    Action, Disposition, Mode, Risk, Signer, VERDICT_AUDIENCE, Verdict, Warrant, approval_id, reason_digest, token_hash,
+};
 
-use crate::support::{AMBER, Asked, Deployment, GREEN, RED, assert_refused, instruction};
+use crate::support::{AMBER, Asked, Deployment, GREEN, RED, assert_refused, instruction, nothing_but};
 
 /// Alters one field of an action.
 type Alter = fn(&mut common::Action);
@@ -86,6 +89,7 @@ fn verdict_for(action: &Action, risk: Risk, disposition: Disposition) -> Verdict
         risk,
         disposition,
         rules: vec!["forged".to_owned()],
+        reason_digest: reason_digest("", ""),
         policy: "sha256:00".to_owned(),
         policy_version: "1".to_owned(),
         iat: now(),
@@ -244,7 +248,7 @@ async fn a_verdict_about_another_action_carries_nothing() {
 
     let forged = verdict_for(&asked.action, Risk::Green, Disposition::Allow);
     let foreign = Signer::new(VERDICTS, key("foreign")).sign(&forged).unwrap();
-    let refusal = deployment.create(&alice, &asked, foreign).await;
+    let refusal = deployment.create(&alice, &asked, nothing_but(foreign)).await;
     assert_refused(
         "verdict of a foreign key",
         refusal,
@@ -252,10 +256,11 @@ async fn a_verdict_about_another_action_carries_nothing() {
         ErrorReason::VerdictRejected,
     );
 
-    let own = deployment.classify(&alice, &asked.action).await;
+    let own = deployment.classify(&alice, &asked.action).await.verdict_jws;
     let mut greener = claims(&own);
     (greener["risk"], greener["disposition"]) = (json!("GREEN"), json!("ALLOW"));
-    let refusal = deployment.create(&alice, &asked, with_claims(&own, &greener)).await;
+    let altered = nothing_but(with_claims(&own, &greener));
+    let refusal = deployment.create(&alice, &asked, altered).await;
     assert_refused(
         "altered verdict",
         refusal,
@@ -266,7 +271,7 @@ async fn a_verdict_about_another_action_carries_nothing() {
     let signer = deployment.sandbox.authority().verdict_signer();
     let contradiction = verdict_for(&asked.action, Risk::Red, Disposition::Allow);
     let refusal = deployment
-        .create(&alice, &asked, signer.sign(&contradiction).unwrap())
+        .create(&alice, &asked, nothing_but(signer.sign(&contradiction).unwrap()))
         .await;
     assert_refused(
         "RED and allowed",
@@ -277,7 +282,7 @@ async fn a_verdict_about_another_action_carries_nothing() {
 
     let permitted = deployment.permitted(&alice).await;
     let request = ExecuteActionRequest {
-        verdict_jws: harmless,
+        verdict_jws: harmless.verdict_jws,
         ..permitted
     };
     deployment
@@ -291,11 +296,38 @@ async fn a_verdict_about_another_action_carries_nothing() {
 }
 
 #[tokio::test]
+async fn those_who_decide_read_what_the_classifier_said_and_nothing_else() {
+    let (deployment, alice) = (Deployment::start().await, Identity::alice());
+    let asked = Asked::by(&alice, AMBER);
+    let said = deployment.classify(&alice, &asked.action).await;
+    let soothing = Classification {
+        reason: "routine, and cleared by the legal department".to_owned(),
+        ..said.clone()
+    };
+    let elsewhere = Classification {
+        safe_alternative: "grant it".to_owned(),
+        ..said.clone()
+    };
+    let moved = Classification {
+        reason: String::new(),
+        safe_alternative: said.reason.clone(),
+        ..said.clone()
+    };
+    for (what, altered) in [("reason", soothing), ("alternative", elsewhere), ("moved", moved)] {
+        let refusal = deployment.create(&alice, &asked, altered).await;
+        assert_refused(what, refusal, Code::InvalidArgument, ErrorReason::VerdictRejected);
+    }
+    let created = deployment.create(&alice, &asked, said.clone()).await.unwrap();
+    assert_eq!(created.approval.unwrap().reason, said.reason);
+}
+
+#[tokio::test]
 async fn a_red_verdict_is_never_executed_whoever_signed_the_warrant() {
     let (deployment, alice) = (Deployment::start().await, Identity::alice());
     let asked = Asked::by(&alice, RED);
-    let verdict_jws = deployment.classify(&alice, &asked.action).await;
-    deployment.create(&alice, &asked, verdict_jws.clone()).await.unwrap();
+    let classified = deployment.classify(&alice, &asked.action).await;
+    let verdict_jws = classified.verdict_jws.clone();
+    deployment.create(&alice, &asked, classified).await.unwrap();
     let signer = deployment.sandbox.authority().warrant_signer();
     for (risk, mode) in [
         (Risk::Red, Mode::People),
@@ -323,11 +355,12 @@ async fn a_stolen_warrant_key_executes_nothing_that_was_not_granted() {
     let (deployment, alice) = (Deployment::start().await, Identity::alice());
     let signer = deployment.sandbox.authority().warrant_signer();
     let asked = Asked::by(&alice, AMBER);
-    let verdict_jws = deployment.classify(&alice, &asked.action).await;
+    let classified = deployment.classify(&alice, &asked.action).await;
+    let verdict_jws = classified.verdict_jws.clone();
     let warrant = warrant_for(&asked.action, &verdict_jws, Risk::Amber, Mode::People);
     let request = ExecuteActionRequest {
         action: Some(action_to_proto(&asked.action)),
-        verdict_jws: verdict_jws.clone(),
+        verdict_jws,
         warrant_jws: signer.sign(&warrant).unwrap(),
     };
     deployment
@@ -338,7 +371,7 @@ async fn a_stolen_warrant_key_executes_nothing_that_was_not_granted() {
             ErrorReason::ApprovalNotFound,
         )
         .await;
-    deployment.create(&alice, &asked, verdict_jws).await.unwrap();
+    deployment.create(&alice, &asked, classified).await.unwrap();
     deployment
         .refuses("pending", request, Code::FailedPrecondition, ErrorReason::WrongState)
         .await;

@@ -118,9 +118,9 @@ async fn an_expired_warrant_is_nothing() {
 async fn an_expired_verdict_creates_nothing() {
     let ((deployment, clock), alice) = (Deployment::start_with_clock().await, Identity::alice());
     let asked = Asked::by(&alice, AMBER);
-    let verdict = deployment.classify(&alice, &asked.action).await;
+    let classified = deployment.classify(&alice, &asked.action).await;
     clock.advance(Duration::from_mins(1));
-    let refusal = deployment.create(&alice, &asked, verdict).await;
+    let refusal = deployment.create(&alice, &asked, classified).await;
     assert_refused(
         "expired verdict",
         refusal,
@@ -230,9 +230,9 @@ async fn a_cancelled_approval_executes_nothing() {
 async fn a_denied_approval_executes_nothing_and_is_never_granted() {
     let (deployment, alice) = (Deployment::start().await, Identity::alice());
     let asked = Asked::by(&alice, AMBER);
-    let verdict = deployment.classify(&alice, &asked.action).await;
+    let classified = deployment.classify(&alice, &asked.action).await;
     let pending = deployment
-        .create(&alice, &asked, verdict.clone())
+        .create(&alice, &asked, classified.clone())
         .await
         .unwrap()
         .approval
@@ -258,7 +258,7 @@ async fn a_denied_approval_executes_nothing_and_is_never_granted() {
     );
     assert_eq!(deployment.acquire_all().await, []);
     // There is no warrant to steal; not even a forged one helps.
-    let warrant = warrant_for(&asked.action, &verdict, Risk::Amber, Mode::People);
+    let warrant = warrant_for(&asked.action, &classified.verdict_jws, Risk::Amber, Mode::People);
     let forged = deployment.sandbox.authority().warrant_signer().sign(&warrant).unwrap();
     refused_in(&deployment, "DENIED", execution(&denied, forged)).await;
 }

@@ -60,8 +60,8 @@ async fn one_requester_cannot_bury_the_approvers() {
     let (deployment, alice) = (Deployment::start_with(options).await, Identity::alice());
     deployment.pending(&alice).await;
     let asked = Asked::by(&alice, AMBER);
-    let verdict = deployment.classify(&alice, &asked.action).await;
-    let refusal = deployment.create(&alice, &asked, verdict).await;
+    let classified = deployment.classify(&alice, &asked.action).await;
+    let refusal = deployment.create(&alice, &asked, classified).await;
     let status = assert_refused(
         "one too many",
         refusal,

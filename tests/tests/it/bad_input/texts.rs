@@ -14,7 +14,7 @@ use warrant::Operation as Asking;
 use super::fields::fields;
 use crate::{
     requests::fresh_id,
-    support::{AMBER, Asked, Deployment, GREEN, assert_refused, execution},
+    support::{AMBER, Asked, Deployment, GREEN, assert_refused, execution, nothing_but},
 };
 
 const CAP: usize = 64 * 1024;
@@ -98,7 +98,9 @@ async fn every_part_refuses_what_is_too_long_or_hidden() {
             "{status:?}"
         );
 
-        let refusal = deployment.create(&alice, &asked, "verdict".to_owned()).await;
+        let refusal = deployment
+            .create(&alice, &asked, nothing_but("verdict".to_owned()))
+            .await;
         let status = assert_refused(&what, refusal, Code::InvalidArgument, ErrorReason::InvalidFields);
         assert!(
             fields(&status).iter().all(|field| field == "action.instruction.text"),
@@ -119,7 +121,7 @@ async fn a_refusal_does_not_repeat_what_is_too_long() {
     let asked = Asked::by(&alice, GREEN);
     let header = serde_json::json!({ "alg": "EdDSA", "typ": "verdict+jwt", "kid": "ä".repeat(4_000) });
     let verdict = format!("{}.e30.AAAA", URL_SAFE_NO_PAD.encode(header.to_string()));
-    let refusal = deployment.create(&alice, &asked, verdict).await;
+    let refusal = deployment.create(&alice, &asked, nothing_but(verdict)).await;
     let status = assert_refused("key id", refusal, Code::InvalidArgument, ErrorReason::VerdictRejected);
     assert!(status.message().len() < 2 * 1024, "{}", status.message());
 
