@@ -18,9 +18,11 @@ use proto::{classification::v1 as wire, common::v1 as common};
 use wire::{batched_classification::Result as Batched, classification_service_server::ClassificationService};
 
 use crate::{
+    assessment::Assessment,
     convert,
     error::{ClassifyError, DOMAIN},
-    policies::Slot,
+    policies::{Policies, Slot},
+    rule::Context,
     verdict::{self, Judge, SignedAssessment},
 };
 
@@ -73,23 +75,35 @@ impl ClassificationApi {
         tokio::spawn(async move {
             let _place = place;
             let Some(shadow) = &policies.shadow else { return };
-            let Some(loaded) = shadow.slot().map(Slot::loaded) else {
-                return;
-            };
-            let tried = verdict::assess(&loaded.classifier, &action.operation, &context);
-            if let Some(found) = shadow.differences.compare(&live, &tried) {
-                tracing::info!(
-                    action_digest = %action.digest(),
-                    run = %action.run,
-                    live_risk = found.live.as_str(),
-                    shadow_risk = found.shadow.as_str(),
-                    rule = found.rule,
-                    live_policy = live.policy,
-                    shadow_policy = tried.policy,
-                    "the shadow policy says something else"
-                );
+            // Off the thread that serves.
+            let _turn = shadow.turn.lock().await;
+            let policies = Arc::clone(&policies);
+            let judged = tokio::task::spawn_blocking(move || compare_with_shadow(&policies, &action, &context, &live));
+            if let Err(error) = judged.await {
+                tracing::error!(%error, "the shadow policy could not judge an action");
             }
         });
+    }
+}
+
+/// Says where the shadow, if it has a policy, judges otherwise than the live one.
+fn compare_with_shadow(policies: &Policies, action: &Action, context: &Context, live: &Assessment) {
+    let Some(shadow) = &policies.shadow else { return };
+    let Some(loaded) = shadow.slot().map(Slot::loaded) else {
+        return;
+    };
+    let tried = verdict::assess(&loaded.classifier, &action.operation, context);
+    if let Some(found) = shadow.differences.compare(live, &tried) {
+        tracing::info!(
+            action_digest = %action.digest(),
+            run = %action.run,
+            live_risk = found.live.as_str(),
+            shadow_risk = found.shadow.as_str(),
+            rule = found.rule,
+            live_policy = live.policy,
+            shadow_policy = tried.policy,
+            "the shadow policy says something else"
+        );
     }
 }
 

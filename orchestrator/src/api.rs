@@ -6,7 +6,7 @@ use chassis::{
     AllowedAgents,
     auth::{Caller, Person},
     context::CallContext,
-    fault::{Code, relay, status, to_status},
+    fault::{Code, status, to_status},
     filter, page,
     part::PartName,
     violations::Violations,
@@ -22,7 +22,6 @@ use proto::{
         governance_service_server::GovernanceService, run, stream_run_response, watch_run_response,
     },
 };
-use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 use warrant::{DEFAULT_LIMITS, Limits, RunId};
 
@@ -31,8 +30,8 @@ use crate::{
     config::Config,
     convert::{self, NewRun, Rules, run_of, state_of},
     dispatch::{Dispatcher, Work},
-    error::{DOMAIN, OrchestratorError},
-    follow::{self, Follower, Update},
+    error::{DOMAIN, OrchestratorError, relay},
+    follow::{self, Ending, Follower, Update},
     live::LiveRuns,
     pipeline::{
         following::with_answer,
@@ -48,7 +47,7 @@ pub(crate) struct GovernanceApi {
     clients: Clients,
     live: LiveRuns,
     dispatcher: Dispatcher,
-    closing: CancellationToken,
+    ending: Ending,
 }
 
 /// A run whose approval is committed.
@@ -73,7 +72,7 @@ impl GovernanceApi {
         clients: Clients,
         live: LiveRuns,
         dispatcher: Dispatcher,
-        closing: CancellationToken,
+        ending: Ending,
     ) -> Self {
         let text_bytes = usize::try_from(config.instruction_max_bytes);
         let limits = Limits {
@@ -89,7 +88,7 @@ impl GovernanceApi {
             clients,
             live,
             dispatcher,
-            closing,
+            ending,
         }
     }
 
@@ -157,8 +156,8 @@ impl GovernanceApi {
         if let Some(work) = work {
             self.dispatcher.dispatch(&context, work);
         }
-        let (clients, closing) = (self.clients.clone(), self.closing.clone());
-        Follower::new(clients, context, run, approval, listener, dispatching, closing).into_stream()
+        let (clients, ending) = (self.clients.clone(), self.ending.clone());
+        Follower::new(clients, context, run, approval, listener, dispatching, ending).into_stream()
     }
 }
 

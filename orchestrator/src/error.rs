@@ -1,5 +1,7 @@
 //! What can go wrong in the orchestrator itself; what goes wrong in another part is passed on as that part said it.
 
+use std::time::Duration;
+
 use chassis::{
     fault::{self, Code, Fault},
     part::PartName,
@@ -53,6 +55,16 @@ pub(crate) fn is_refusal(status: &Status) -> bool {
     !temporary && fault::reason_of(status).is_some()
 }
 
+/// What a caller is told when another part answered `status` instead of what was asked of it.
+pub(crate) fn relay(part: PartName, status: Status) -> Status {
+    fault::relay(DOMAIN, part, status)
+}
+
+/// Whether no answer came in time; a timeout on our side shows as `CANCELLED`.
+pub(crate) fn is_timeout(status: &Status) -> bool {
+    matches!(status.code(), tonic::Code::DeadlineExceeded | tonic::Code::Cancelled)
+}
+
 /// Whether no connection came about, so that the request can't have had an effect.
 fn never_sent(status: &Status) -> bool {
     let mut source = std::error::Error::source(status);
@@ -73,7 +85,7 @@ impl OrchestratorError {
         let unanswered = fault::outcome_unknown(status) && !never_sent(status);
         unanswered.then(|| Self::CommitUnknown {
             part,
-            timed_out: matches!(status.code(), tonic::Code::DeadlineExceeded | tonic::Code::Cancelled),
+            timed_out: is_timeout(status),
         })
     }
 }
@@ -103,6 +115,13 @@ impl Fault for OrchestratorError {
             Self::CommitUnknown { timed_out: false, .. } => ErrorReason::PartUnavailable,
             Self::BrokenAnswer { .. } => ErrorReason::Internal,
             Self::ShuttingDown => ErrorReason::ShuttingDown,
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::CommitUnknown { .. } | Self::ShuttingDown => Some(fault::SOON),
+            _ => None,
         }
     }
 

@@ -5,12 +5,7 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use chassis::{
-    context::CallContext,
-    fault::{relay, to_status},
-    link::within,
-    part::PartName,
-};
+use chassis::{context::CallContext, fault::to_status, link::within, part::PartName};
 use futures_util::{Stream, stream};
 use proto::{
     approval::v1::{Approval, WatchApprovalsResponse},
@@ -23,7 +18,7 @@ use warrant::RunId;
 use crate::{
     backoff::Backoff,
     clients::Clients,
-    error::{OrchestratorError, is_refusal},
+    error::{OrchestratorError, is_refusal, relay},
     live::{Listener, Said},
     pipeline::following::{Effect, Event, Following, Source},
 };
@@ -37,6 +32,15 @@ pub(crate) enum Update {
     Chunk(String),
 }
 
+/// How this replica ends.
+#[derive(Clone, Debug)]
+pub(crate) struct Ending {
+    /// Its port has closed: whoever waits for a change goes to another replica.
+    pub(crate) closing: CancellationToken,
+    /// Its grace period is nearly over: whoever follows an execution here goes as well.
+    pub(crate) parting: CancellationToken,
+}
+
 /// Follows one run.
 #[derive(Debug)]
 pub(crate) struct Follower {
@@ -44,7 +48,7 @@ pub(crate) struct Follower {
     todo: VecDeque<Effect>,
     listener: Listener,
     feed: Feed,
-    closing: CancellationToken,
+    ending: Ending,
 }
 
 /// The approval's changes, over interruptions.
@@ -74,7 +78,7 @@ impl Follower {
         approval: Approval,
         listener: Listener,
         dispatching: bool,
-        closing: CancellationToken,
+        ending: Ending,
     ) -> Self {
         let (following, effects) = Following::start(approval, dispatching);
         Self {
@@ -89,7 +93,7 @@ impl Follower {
                 read_due: false,
                 trouble: BACKOFF,
             },
-            closing,
+            ending,
         }
     }
 
@@ -115,7 +119,7 @@ impl Follower {
             }
             let event = match self.following.source() {
                 Source::Nothing => return Ok(None),
-                Source::Live => heard(self.listener.hear().await),
+                Source::Live => self.live().await?,
                 Source::Approval => self.news().await?,
             };
             self.todo.extend(self.following.step(event));
@@ -143,11 +147,20 @@ impl Follower {
         }
     }
 
+    /// What is said next. A run that ends soon is followed to its end, also while this replica drains.
+    async fn live(&mut self) -> Result<Event, Status> {
+        tokio::select! {
+            biased;
+            said = self.listener.hear() => Ok(heard(said)),
+            () = self.ending.parting.cancelled() => Err(to_status(&OrchestratorError::ShuttingDown)),
+        }
+    }
+
     async fn news(&mut self) -> Result<Event, Status> {
         tokio::select! {
             biased;
             said = self.listener.hear() => Ok(heard(said)),
-            () = self.closing.cancelled() => Err(to_status(&OrchestratorError::ShuttingDown)),
+            () = self.ending.closing.cancelled() => Err(to_status(&OrchestratorError::ShuttingDown)),
             approval = self.feed.next() => Ok(Event::Seen(Box::new(approval?))),
         }
     }

@@ -19,13 +19,18 @@ mod follow;
 mod live;
 mod pipeline;
 
-use std::ffi::OsString;
+use std::{ffi::OsString, time::Duration};
 
 use chassis::{BoxError, Exit, Node, Part, PartName};
 use proto::governance::v1::governance_service_server::GovernanceServiceServer;
 
-use crate::{api::GovernanceApi, clients::Clients, dispatch::Dispatcher, live::LiveRuns};
+use tokio_util::sync::CancellationToken;
+
+use crate::{api::GovernanceApi, clients::Clients, dispatch::Dispatcher, follow::Ending, live::LiveRuns};
 pub use crate::{clients::Links, config::Config};
+
+/// How long before the end of the grace period followers are told that this replica shuts down.
+const PARTING_TIME: Duration = Duration::from_secs(2);
 
 /// The service as a process: from its command line, the program's name first, to its end.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
@@ -50,8 +55,13 @@ pub fn build(config: &Config, node: &Node, links: Links) -> Result<Part, BoxErro
         node.tasks().clone(),
         config.dispatch_concurrency,
     );
-    let api = GovernanceApi::new(config, clients.clone(), live, dispatcher.clone(), node.closing());
+    let ending = Ending {
+        closing: node.closing(),
+        parting: CancellationToken::new(),
+    };
+    let api = GovernanceApi::new(config, clients.clone(), live, dispatcher.clone(), ending.clone());
     let (shutdown, closing) = (node.shutdown(), node.closing());
+    let last_words = config.node.grace_period.saturating_sub(PARTING_TIME);
     Part::builder(node)
         .grpc(GovernanceServiceServer::new(api))
         .ready_when(move || {
@@ -59,5 +69,10 @@ pub fn build(config: &Config, node: &Node, links: Links) -> Result<Part, BoxErro
             async move { clients.all_serving().await }
         })
         .background("dispatch", move |_| dispatcher.run(shutdown, closing))
+        .background("parting", move |over| async move {
+            ending.closing.cancelled().await;
+            over.run_until_cancelled(tokio::time::sleep(last_words)).await;
+            ending.parting.cancel();
+        })
         .build()
 }

@@ -3,20 +3,22 @@
 use std::sync::{Arc, OnceLock};
 
 use chassis::Clock;
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 
 use super::{Differences, Loader, Refusal, Refused, Slot};
 
 /// More actions than this are not kept waiting for the shadow: they are passed over, and counted.
-const MAX_AT_ONCE: usize = 64;
+const MAX_WAITING: usize = 64;
 
 /// A policy that is tried out.
 #[derive(Debug)]
 pub struct Shadow {
     /// What it says otherwise than the live one.
     pub differences: Differences,
-    /// How many actions are judged at once, in the time that live requests leave.
+    /// How many actions wait to be judged.
     pub(crate) places: Arc<Semaphore>,
+    /// Whose turn it is: one action is judged at a time, so that most of the machine is left to live requests.
+    pub(crate) turn: Mutex<()>,
     loader: Loader,
     clock: Arc<dyn Clock>,
     slot: OnceLock<Slot>,
@@ -30,7 +32,8 @@ impl Shadow {
     pub(super) fn open(loader: Loader, clock: Arc<dyn Clock>) -> Self {
         let shadow = Self {
             differences: Differences::default(),
-            places: Arc::new(Semaphore::new(MAX_AT_ONCE)),
+            places: Arc::new(Semaphore::new(MAX_WAITING)),
+            turn: Mutex::default(),
             loader,
             clock,
             slot: OnceLock::new(),

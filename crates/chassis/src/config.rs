@@ -56,6 +56,16 @@ pub struct NodeConfig {
     )]
     pub max_requests: usize,
 
+    /// Calls that one person may have inside at once, and all callers without a credential together
+    #[arg(
+        long,
+        env = "COUNTERSIGN_MAX_REQUESTS_PER_CALLER",
+        default_value_t = 512,
+        value_name = "N",
+        help_heading = "Node"
+    )]
+    pub max_requests_per_caller: usize,
+
     /// Streaming answers that may be open at once, over all connections; more are refused with `OVERLOADED`
     #[arg(
         long,
@@ -212,6 +222,7 @@ impl Default for NodeConfig {
             credential_key_file: None,
             services_issuer: "countersign/services".to_owned(),
             max_requests: 1024,
+            max_requests_per_caller: 512,
             max_streams: 1024,
             max_open_streams: 4096,
             max_open_streams_per_caller: 1024,

@@ -29,6 +29,8 @@ pub enum Code {
     Unauthenticated,
     /// Too much at once; later.
     ResourceExhausted,
+    /// There is no such method, or what the call needs of the protocol isn't there.
+    Unimplemented,
     /// A part can't be reached.
     Unavailable,
     /// The caller's deadline passed.
@@ -55,7 +57,18 @@ pub trait Fault: Error {
     }
 }
 
+/// Another part that a call needed did not answer.
+#[derive(Debug, thiserror::Error)]
+#[error("{part} can't be reached")]
+struct Unreachable {
+    domain: &'static str,
+    part: PartName,
+}
+
 const INTERNAL_MESSAGE: &str = "internal error; the service's log has the cause under this request id";
+
+/// When to try again what a part refuses while it, or another one, is down for a moment.
+pub const SOON: Duration = Duration::from_secs(1);
 
 /// Longest message of a status, and longest value of its metadata, in bytes. They travel in headers, of which clients
 /// take no more than 8 or 16 KiB: one that says more would break the connection for everybody on it.
@@ -105,21 +118,14 @@ pub fn status_with<const N: usize>(
     Status::with_error_details(code.into(), clipped(message.into(), MAX_MESSAGE_BYTES), details)
 }
 
-/// What a caller is told when another part answered `status`: a refusal passes with its details; anything that means the
-/// part could not be asked becomes `UNAVAILABLE` naming the part.
-pub fn relay(part: PartName, status: Status) -> Status {
+/// What the caller of the part with this `domain` is told when another part answered `status`: a refusal passes with its
+/// details; anything that means the part could not be asked becomes `UNAVAILABLE` naming the part.
+pub fn relay(domain: &'static str, part: PartName, status: Status) -> Status {
     if reason_of(&status).is_some() {
         return status;
     }
     tracing::debug!(%part, code = ?status.code(), error = status.message(), "part did not answer");
-    let message = format!("{part} can't be reached");
-    status_with(
-        part.domain(),
-        Code::Unavailable,
-        ErrorReason::PartUnavailable,
-        message,
-        [("part", part.as_str())],
-    )
+    to_status(&Unreachable { domain, part })
 }
 
 /// The reason that a status carries; `None` when it isn't one of Countersign's own.
@@ -176,6 +182,30 @@ pub fn with_causes(error: &dyn Error) -> String {
     text
 }
 
+// === impl Unreachable ===
+
+impl Fault for Unreachable {
+    fn domain(&self) -> &'static str {
+        self.domain
+    }
+
+    fn code(&self) -> Code {
+        Code::Unavailable
+    }
+
+    fn reason(&self) -> ErrorReason {
+        ErrorReason::PartUnavailable
+    }
+
+    fn metadata(&self) -> Vec<(&'static str, String)> {
+        vec![("part", self.part.as_str().to_owned())]
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        Some(SOON)
+    }
+}
+
 // === impl Code ===
 
 impl From<Code> for tonic::Code {
@@ -189,6 +219,7 @@ impl From<Code> for tonic::Code {
             Code::PermissionDenied => Self::PermissionDenied,
             Code::Unauthenticated => Self::Unauthenticated,
             Code::ResourceExhausted => Self::ResourceExhausted,
+            Code::Unimplemented => Self::Unimplemented,
             Code::Unavailable => Self::Unavailable,
             Code::DeadlineExceeded => Self::DeadlineExceeded,
             Code::Internal => Self::Internal,
@@ -199,6 +230,8 @@ impl From<Code> for tonic::Code {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const DOMAIN: &str = "governance.countersign";
 
     #[test]
     fn a_status_carries_its_reason_without_the_prefix() {
@@ -230,8 +263,10 @@ mod tests {
 
     #[test]
     fn an_unreachable_part_is_named() {
-        let status = relay(PartName::Trace, Status::cancelled("timeout expired"));
+        let status = relay(DOMAIN, PartName::Trace, Status::cancelled("timeout expired"));
         assert_eq!(status.code(), tonic::Code::Unavailable);
+        assert_eq!(status.get_details_error_info().unwrap().domain, DOMAIN);
+        assert!(status.get_details_retry_info().unwrap().retry_delay.is_some());
         assert_eq!(metadata_of(&status, "part").as_deref(), Some("trace-svc"));
     }
 
@@ -243,6 +278,9 @@ mod tests {
             ErrorReason::EventConflict,
             "other bytes",
         );
-        assert_eq!(relay(PartName::Trace, refusal).code(), tonic::Code::AlreadyExists);
+        assert_eq!(
+            relay(DOMAIN, PartName::Trace, refusal).code(),
+            tonic::Code::AlreadyExists
+        );
     }
 }

@@ -2,6 +2,9 @@
 
 use crate::violations::Violations;
 
+/// More than all fields with the longest of values take.
+const MAX_BYTES: usize = 4 * 1024;
+
 /// One `field = value`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Term {
@@ -36,6 +39,9 @@ pub fn parse(violations: &mut Violations, field_name: &str, text: &str, allowed:
 }
 
 fn terms(text: &str) -> Result<Vec<Term>, String> {
+    if text.len() > MAX_BYTES {
+        return Err(format!("must not exceed {MAX_BYTES} bytes"));
+    }
     let mut rest = text.trim();
     let mut terms = Vec::new();
     while !rest.is_empty() {
@@ -130,6 +136,7 @@ mod tests {
             "a = b AND",
             "a = \"b",
             "A = b",
+            &"a".repeat(MAX_BYTES + 1),
         ] {
             assert!(read(text).is_err(), "{text}");
         }

@@ -6,10 +6,11 @@
 //! 3. [`limit`]: no more calls and open streams at once than the part can carry;
 //! 4. [`deadline`]: the caller's `grpc-timeout`, bounded;
 //! 5. [`auth`]: who is calling, and whether they may;
-//! 6. [`share`]: no more open streams than are one caller's share.
+//! 6. [`share`]: of these calls and streams, no more than one caller's share.
 //!
 //! They are one service: each layer of its own would clone the whole stack below it for every call.
 
+mod answer;
 mod auth;
 mod context;
 mod deadline;
@@ -27,13 +28,14 @@ use std::{
 };
 
 use futures_util::FutureExt as _;
+use tokio_util::sync::CancellationToken;
 use tonic::{Status, body::Body, service::Routes};
 use tower::Service;
 use tracing::Instrument as _;
 
 use crate::{BoxError, auth::Rights, ids::Ids, node::Node, part::PartName};
 
-use self::{auth::Gate, limit::Limit};
+use self::{answer::EndlessAnswer, auth::Gate, limit::Limit};
 
 type Request = http::Request<Body>;
 type Response = http::Response<Body>;
@@ -51,6 +53,7 @@ struct Layers {
     ids: Arc<dyn Ids>,
     limit: Limit,
     gate: Gate,
+    closing: CancellationToken,
 }
 
 // === impl PartService ===
@@ -62,6 +65,7 @@ impl PartService {
             ids: node.ids(),
             limit: Limit::new(node.part(), node.config())?,
             gate: Gate::new(node.verifier(), rights),
+            closing: node.closing(),
         };
         Ok(Self {
             layers: Arc::new(layers),
@@ -116,6 +120,7 @@ impl Layers {
             Ok(places) => places,
             Err(status) => return refuse(&status),
         };
+        let open = Rights::is_open(request.uri().path());
         let deadline = deadline::set(&mut request);
         let admitted = self.gate.admit(&mut request);
         let admitted = admitted.and_then(|()| self.limit.share(&mut places, request.extensions().get()));
@@ -124,7 +129,12 @@ impl Layers {
         }
         let handled = routes.call(request).map(|Ok(response)| response);
         let answer = deadline::bound(self.part, deadline, handled).await;
-        places.hold(answer)
+        places.hold(if open { self.until_closing(answer) } else { answer })
+    }
+
+    /// An answer of the health or the reflection service, which know nothing of closing.
+    fn until_closing(&self, answer: Response) -> Response {
+        answer.map(|body| Body::new(EndlessAnswer::new(self.part, body, self.closing.clone())))
     }
 }
 

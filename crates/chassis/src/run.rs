@@ -119,8 +119,10 @@ fn start(part: PartName, config: NodeConfig, build: Build<'_>) -> Result<(), Box
     runtime(config.worker_threads)?.block_on(async {
         let listener = bind(part, &config).await?;
         let node = Node::open(part, config)?;
-        shut_down_on_signal(node.shutdown())?;
+        let shutdown = node.shutdown();
         let ready = build(node).await?;
+        // Until here a signal ends the process as it ends any: reading a long log back can't be interrupted otherwise.
+        shut_down_on_signal(shutdown)?;
         tracing::info!(%part, address = %listener.local_addr()?, "listening");
         Ok(ready.serve(listener).await?)
     })

@@ -8,7 +8,10 @@ use std::{
 };
 
 use futures_util::{FutureExt as _, future::BoxFuture};
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
 use tokio_stream::StreamExt as _;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::transport::{Server, server::TcpIncoming};
@@ -32,6 +35,9 @@ const TRUST_RELOAD_INTERVAL: Duration = Duration::from_secs(30);
 
 /// How long background tasks may take to end.
 const PARTING_TIME: Duration = Duration::from_secs(2);
+
+/// How long to wait after a connection that could not be taken.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A part with all its layers, not yet listening.
 pub struct Part {
@@ -109,9 +115,11 @@ impl Part {
         let closing = self.node.closing();
         let config = self.node.config().clone();
         let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-        let incoming = incoming.map(|connection| connection.map(Corked::new));
+        let incoming = incoming.then(accepted);
         let server = Server::builder()
             .max_concurrent_streams(Some(config.max_streams))
+            // A peer's connection carries many people's calls: those who leave early must not end it for the others.
+            .http2_max_pending_accept_reset_streams(Some(config.max_streams as usize))
             .http2_max_header_list_size(MAX_HEADER_BYTES)
             .http2_keepalive_interval(Some(Duration::from_secs(30)))
             .serve_with_incoming_shutdown(self.service.clone(), incoming, closing.clone().cancelled_owned());
@@ -146,6 +154,16 @@ impl Part {
             .failure()
             .map_or(drained, |reason| Err(io::Error::other(reason)))
     }
+}
+
+/// A connection to serve. Where none can be taken, mostly for want of file descriptors, the next attempt waits a moment:
+/// it would fail as well.
+async fn accepted(connection: io::Result<TcpStream>) -> io::Result<Corked<TcpStream>> {
+    if let Err(error) = &connection {
+        tracing::warn!(%error, "no connection could be taken");
+        tokio::time::sleep(ACCEPT_PAUSE).await;
+    }
+    connection.map(Corked::new)
 }
 
 impl fmt::Debug for Part {

@@ -22,6 +22,8 @@ pub(crate) struct Following {
     announced: Option<run::State>,
     source: Source,
     answer: Answer,
+    /// Pieces of the answer were missed: what comes after them would read as if nothing had.
+    gap: bool,
 }
 
 /// What is listened to.
@@ -93,6 +95,7 @@ impl Following {
             announced: None,
             source: Source::Approval,
             answer: Answer::Missing,
+            gap: false,
         };
         let mut effects = following.step(Event::Seen(Box::new(approval)));
         if dispatching {
@@ -124,6 +127,7 @@ impl Following {
             Event::Chunk(text) => self.chunk(text),
             Event::Lagged => {
                 self.answer = Answer::Missing;
+                self.gap = true;
                 Vec::new()
             }
             Event::Finished(outcome) => {
@@ -168,6 +172,7 @@ impl Following {
     fn accepted(&mut self, accepted: &Accepted) -> Vec<Effect> {
         self.source = Source::Live;
         self.answer = Answer::Whole(String::new());
+        self.gap = false;
         if self.announced == Some(run::State::Executing) {
             return Vec::new();
         }
@@ -185,6 +190,9 @@ impl Following {
                 answer.push_str(&text);
             }
             _ => self.answer = Answer::Missing,
+        }
+        if self.gap {
+            return Vec::new();
         }
         vec![Effect::Forward(text)]
     }

@@ -4,11 +4,10 @@ use chassis::{fault, part::PartName};
 use proto::{
     approval::v1::{Approval, CreateApprovalResponse, approval},
     classification::v1::Classification,
-    common::v1::ErrorReason,
 };
 use tonic::Status;
 
-use crate::error::{OrchestratorError, is_refusal};
+use crate::error::{OrchestratorError, is_refusal, is_timeout, relay};
 
 /// How far a submission is.
 #[derive(Debug)]
@@ -109,7 +108,6 @@ fn created(digest: &str, answer: Result<CreateApprovalResponse, Status>) -> (Sta
             Some(approval) => (Stage::Ended, commit(digest, approval, response.warrant_jws)),
             None => refuse(broken(PartName::Approval, "approval")),
         },
-        Err(status) if is_reuse(&status) => read_back_or(Refusal::Own(OrchestratorError::RequestIdReused)),
         Err(status) => match OrchestratorError::if_unanswered(PartName::Approval, &status) {
             Some(unanswered) => read_back_or(Refusal::Own(unanswered)),
             None => refuse(Refusal::Relayed(PartName::Approval, status)),
@@ -121,7 +119,8 @@ fn read_back(digest: &str, answer: Result<Option<Approval>, Status>, otherwise: 
     match answer {
         // Its warrant, if it has one, went with the answer that was lost: the dispatch loop gets another.
         Ok(Some(approval)) => commit(digest, approval, String::new()),
-        Ok(None) | Err(_) => Effect::Refuse(otherwise),
+        Ok(None) => Effect::Refuse(otherwise),
+        Err(status) => Effect::Refuse(otherwise.unless_committed_before(&status)),
     }
 }
 
@@ -148,16 +147,25 @@ fn broken(part: PartName, field: &'static str) -> Refusal {
     Refusal::Own(OrchestratorError::BrokenAnswer { part, field })
 }
 
-fn is_reuse(status: &Status) -> bool {
-    fault::reason_of(status) == Some(ErrorReason::RequestIdReused)
-}
-
 // === impl Refusal ===
+
+impl Refusal {
+    /// The same, where it can't be found out whether the request is the repetition of one that was committed.
+    fn unless_committed_before(self, status: &Status) -> Self {
+        match self {
+            Self::Relayed(..) => Self::Own(OrchestratorError::CommitUnknown {
+                part: PartName::Approval,
+                timed_out: is_timeout(status),
+            }),
+            Self::Own(error) => Self::Own(error),
+        }
+    }
+}
 
 impl From<Refusal> for Status {
     fn from(refusal: Refusal) -> Self {
         match refusal {
-            Refusal::Relayed(part, status) => fault::relay(part, status),
+            Refusal::Relayed(part, status) => relay(part, status),
             Refusal::Own(error) => fault::to_status(&error),
         }
     }

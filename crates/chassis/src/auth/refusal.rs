@@ -17,6 +17,8 @@ pub(crate) enum Refusal {
     WrongAudience,
     #[error("no right to call this")]
     NotPermitted,
+    #[error("there is no such method")]
+    UnknownMethod,
     #[error("decisions and direct calls can't be made with a forwarded token")]
     Forwarded,
     #[error("a part must forward the token of the person it acts for")]
@@ -46,6 +48,7 @@ impl Fault for Refusal {
                 Code::Unauthenticated
             }
             Self::NotPermitted | Self::Forwarded => Code::PermissionDenied,
+            Self::UnknownMethod => Code::Unimplemented,
         }
     }
 
@@ -56,6 +59,7 @@ impl Fault for Refusal {
             Self::Expired => ErrorReason::TokenExpired,
             Self::WrongAudience => ErrorReason::WrongAudience,
             Self::NotPermitted => ErrorReason::NotPermitted,
+            Self::UnknownMethod => ErrorReason::UnknownMethod,
             Self::Forwarded => ErrorReason::ForwardedCredential,
             Self::SubjectMissing => ErrorReason::SubjectMissing,
         }

@@ -90,6 +90,13 @@ impl Rights {
     pub fn parse(text: &str) -> Result<Self, RightsError> {
         let table: BTreeMap<String, Vec<Grant>> =
             serde_saphyr::from_str(text).map_err(|error| RightsError(error.to_string()))?;
+        if table
+            .values()
+            .flatten()
+            .any(|grant| matches!(grant, Grant::Anyone(AnyoneGrant { anyone: false })))
+        {
+            return Err(RightsError("`anyone` is true, or it isn't there".to_owned()));
+        }
         let unknown = table.values().flatten().find_map(|grant| match grant {
             Grant::Service(grant) => grant.service.parse::<PartName>().err(),
             Grant::People(_) | Grant::Anyone(_) => None,
@@ -109,7 +116,7 @@ impl Rights {
 
     /// Whether `caller` may call `path`; else why not, as closely as the caller may know.
     pub(crate) fn check(&self, path: &str, caller: &Caller) -> Result<(), Refusal> {
-        let grants = self.0.get(path.trim_start_matches('/')).map_or(&[][..], Vec::as_slice);
+        let grants = self.0.get(path.trim_start_matches('/')).ok_or(Refusal::UnknownMethod)?;
         let mut closest = Refusal::NotPermitted;
         for grant in grants {
             match grant.check(caller) {

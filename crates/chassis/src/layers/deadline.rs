@@ -1,5 +1,5 @@
 //! Deadlines: the caller's `grpc-timeout` becomes a deadline that outbound calls inherit. When it passes before the answer
-//! begins, the call ends.
+//! begins, the call ends; so does one that nobody has set a deadline for, in the end.
 
 use std::{future::Future, time::Duration};
 
@@ -15,6 +15,10 @@ use crate::{
 
 /// Longer than any call should take; keeps arithmetic on deadlines in range.
 const LONGEST: Duration = Duration::from_hours(24);
+
+/// How long an answer may take to begin, whatever the caller allows: nothing here takes so long, but a caller who begins a
+/// message and never ends it would.
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Reads the caller's deadline and lets outbound calls inherit it.
 pub(super) fn set(request: &mut Request) -> Option<Instant> {
@@ -35,9 +39,8 @@ pub(super) async fn bound(
     deadline: Option<Instant>,
     handler: impl Future<Output = Response>,
 ) -> Response {
-    let Some(deadline) = deadline else {
-        return handler.await;
-    };
+    let latest = Instant::now() + PATIENCE;
+    let deadline = deadline.map_or(latest, |deadline| deadline.min(latest));
     tokio::time::timeout_at(deadline, handler).await.unwrap_or_else(|_| {
         refuse(&status(
             part.domain(),

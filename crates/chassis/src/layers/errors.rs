@@ -14,6 +14,7 @@ use crate::{
 };
 
 const DETAILS_HEADER: &str = "grpc-status-details-bin";
+const ACCEPT_ENCODING_HEADER: &str = "grpc-accept-encoding";
 /// What the gRPC library says of a message that it can't read.
 const UNREADABLE: [&str; 5] = [
     "decode",
@@ -56,20 +57,20 @@ fn bare_error(headers: &HeaderMap) -> Option<Status> {
 fn explained(part: PartName, path: &str, bare: &Status) -> Status {
     let say = |code, reason, message: String| status(part.domain(), code, reason, message);
     match bare.code() {
-        Grpc::Unimplemented => {
-            let said = if bare.message().contains("compress") {
-                say(
-                    Code::InvalidArgument,
-                    ErrorReason::InvalidFields,
-                    bare.message().to_owned(),
-                )
-            } else {
-                let message = format!("no method `{path}` here");
-                say(Code::NotFound, ErrorReason::UnknownMethod, message)
-            };
-            // Clients and proxies rely on the code: it stays UNIMPLEMENTED.
-            Status::with_details(Grpc::Unimplemented, said.message(), said.details().to_vec().into())
+        Grpc::Unimplemented if bare.message().contains("compress") => {
+            let said = bare.message().to_owned();
+            let mut refusal = say(Code::Unimplemented, ErrorReason::InvalidFields, said);
+            // Which encodings are taken, as the protocol demands.
+            if let Some(accepted) = bare.metadata().get(ACCEPT_ENCODING_HEADER) {
+                refusal.metadata_mut().insert(ACCEPT_ENCODING_HEADER, accepted.clone());
+            }
+            refusal
         }
+        Grpc::Unimplemented => say(
+            Code::Unimplemented,
+            ErrorReason::UnknownMethod,
+            format!("no method `{path}` here"),
+        ),
         Grpc::OutOfRange | Grpc::ResourceExhausted => say(
             Code::ResourceExhausted,
             ErrorReason::MessageTooLarge,

@@ -1,22 +1,16 @@
 //! Load shedding: past the limits a call is refused at once, so that those inside finish.
 
-use std::{
-    collections::BTreeSet,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use http_body::{Body as HttpBody, Frame, SizeHint};
 use prost::Message as _;
 use prost_types::FileDescriptorSet;
 use proto::common::v1::ErrorReason;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::{Status, body::Body};
 
 use super::{
     Response,
+    answer::OpenAnswer,
     share::{Holder, Piece, Shares},
 };
 use crate::{
@@ -32,10 +26,23 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Limit {
     part: PartName,
-    calls: Semaphore,
-    answers: Arc<Semaphore>,
-    shares: Arc<Shares>,
+    calls: Bound,
+    answers: Bound,
     streaming: BTreeSet<String>,
+}
+
+/// How many there may be at once: of all callers, and of one.
+#[derive(Debug)]
+struct Bound {
+    of_all: Arc<Semaphore>,
+    of_caller: Arc<Shares>,
+}
+
+/// One of them.
+#[derive(Debug)]
+struct Place {
+    _of_all: OwnedSemaphorePermit,
+    of_caller: Option<Piece>,
 }
 
 const HEALTH_CHECK: &str = "/grpc.health.v1.Health/Check";
@@ -46,24 +53,11 @@ const OPEN_STREAMS: [&str; 3] = [
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
 ];
 
-/// A call's places inside.
+/// A call's places inside; none for health checks, which must be answered above all when there is much to do.
 #[derive(Debug, Default)]
-pub(super) struct Places<'a> {
-    _call: Option<SemaphorePermit<'a>>,
-    answer: Option<AnswerPlace>,
-}
-
-/// A place for a streaming answer, out of all and out of its caller's share.
-#[derive(Debug)]
-struct AnswerPlace {
-    _of_all: OwnedSemaphorePermit,
-    of_caller: Option<Piece>,
-}
-
-/// A streaming answer that keeps its place until it is over or its reader has gone.
-struct Open {
-    body: Body,
-    _place: AnswerPlace,
+pub(super) struct Places {
+    call: Option<Place>,
+    answer: Option<Place>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -76,41 +70,39 @@ impl Limit {
     pub(super) fn new(part: PartName, config: &NodeConfig) -> Result<Self, BoxError> {
         Ok(Self {
             part,
-            calls: Semaphore::new(config.max_requests),
-            answers: Arc::new(Semaphore::new(config.max_open_streams)),
-            shares: Arc::new(Shares::new(config.max_open_streams_per_caller)),
+            calls: Bound::new(config.max_requests, config.max_requests_per_caller),
+            answers: Bound::new(config.max_open_streams, config.max_open_streams_per_caller),
             streaming: streaming_methods()?,
         })
     }
 
-    /// Places inside; none is needed for health checks, which must be answered above all when there is much to do.
-    pub(super) fn enter(&self, path: &str) -> Result<Places<'_>, Status> {
+    /// Places inside, before it is known who is calling.
+    pub(super) fn enter(&self, path: &str) -> Result<Places, Status> {
         if path == HEALTH_CHECK {
             return Ok(Places::default());
         }
-        let call = self.calls.try_acquire().map_err(|_| self.full("calls"))?;
-        let answer = if self.streaming.contains(path) {
-            let place = Arc::clone(&self.answers).try_acquire_owned();
-            Some(AnswerPlace {
-                _of_all: place.map_err(|_| self.full("open streams"))?,
-                of_caller: None,
-            })
-        } else {
-            None
+        let call = self.calls.enter().ok_or_else(|| self.full("calls"))?;
+        let mut places = Places {
+            call: Some(call),
+            answer: None,
         };
-        Ok(Places {
-            _call: Some(call),
-            answer,
-        })
+        if self.streaming.contains(path) {
+            places.answer = Some(self.answers.enter().ok_or_else(|| self.full("open streams"))?);
+        }
+        Ok(places)
     }
 
-    /// Takes a streaming answer's place out of its caller's share as well, once it is known who is calling.
-    pub(super) fn share(&self, places: &mut Places<'_>, caller: Option<&Caller>) -> Result<(), Status> {
-        let (Some(place), Some(holder)) = (&mut places.answer, Holder::of(caller)) else {
+    /// Takes the places out of the caller's share as well.
+    pub(super) fn share(&self, places: &mut Places, caller: Option<&Caller>) -> Result<(), Status> {
+        let Some(holder) = Holder::of(caller) else {
             return Ok(());
         };
-        let piece = self.shares.take(holder);
-        place.of_caller = Some(piece.ok_or_else(|| self.full("open streams of one caller"))?);
+        if !self.calls.share(&mut places.call, &holder) {
+            return Err(self.full("calls of one caller"));
+        }
+        if !self.answers.share(&mut places.answer, &holder) {
+            return Err(self.full("open streams of one caller"));
+        }
         Ok(())
     }
 
@@ -132,37 +124,43 @@ fn streaming_methods() -> Result<BTreeSet<String>, BoxError> {
     Ok(paths)
 }
 
-// === impl Places ===
+// === impl Bound ===
 
-impl Places<'_> {
-    /// The answer, which keeps its place while it is open.
-    pub(super) fn hold(self, answer: Response) -> Response {
-        match self.answer {
-            Some(place) => answer.map(|body| Body::new(Open { body, _place: place })),
-            None => answer,
+impl Bound {
+    fn new(of_all: usize, of_caller: usize) -> Self {
+        Self {
+            of_all: Arc::new(Semaphore::new(of_all)),
+            of_caller: Arc::new(Shares::new(of_caller)),
         }
+    }
+
+    fn enter(&self) -> Option<Place> {
+        let place = Arc::clone(&self.of_all).try_acquire_owned().ok()?;
+        Some(Place {
+            _of_all: place,
+            of_caller: None,
+        })
+    }
+
+    /// Whether the place, if there is one, was within the holder's share.
+    fn share(&self, place: &mut Option<Place>, holder: &Holder) -> bool {
+        let Some(place) = place else {
+            return true;
+        };
+        place.of_caller = self.of_caller.take(holder);
+        place.of_caller.is_some()
     }
 }
 
-// === impl Open ===
+// === impl Places ===
 
-impl HttpBody for Open {
-    type Data = <Body as HttpBody>::Data;
-    type Error = <Body as HttpBody>::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+impl Places {
+    /// The answer, which keeps its place while it is open.
+    pub(super) fn hold(self, answer: Response) -> Response {
+        match self.answer {
+            Some(place) => answer.map(|body| Body::new(OpenAnswer::new(body, place))),
+            None => answer,
+        }
     }
 }
 

@@ -41,16 +41,16 @@ impl Shares {
     }
 
     /// One piece more for the holder, unless its share is used up.
-    pub(super) fn take(self: &Arc<Self>, holder: Holder) -> Option<Piece> {
+    pub(super) fn take(self: &Arc<Self>, holder: &Holder) -> Option<Piece> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = taken.get(&holder).copied().unwrap_or_default();
+        let count = taken.get(holder).copied().unwrap_or_default();
         if count >= self.largest {
             return None;
         }
         taken.insert(holder.clone(), count + 1);
         Some(Piece {
             shares: Arc::clone(self),
-            holder,
+            holder: holder.clone(),
         })
     }
 
@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn whoever_has_used_up_a_share_leaves_the_others_theirs() {
         let shares = Arc::new(Shares::new(2));
-        let take = |caller: Option<&Caller>| shares.take(Holder::of(caller).unwrap());
+        let take = |caller: Option<&Caller>| shares.take(&Holder::of(caller).unwrap());
         let alice = person("https://people", "alice");
         let first = take(Some(&alice)).unwrap();
         let _second = take(Some(&alice)).unwrap();
@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn what_is_given_back_is_forgotten() {
         let shares = Arc::new(Shares::new(2));
-        let pieces = [Holder::Strangers, Holder::Strangers].map(|holder| shares.take(holder).unwrap());
+        let pieces = [Holder::Strangers, Holder::Strangers].map(|holder| shares.take(&holder).unwrap());
         drop(pieces);
         assert!(shares.taken.lock().unwrap().is_empty());
     }

@@ -1,6 +1,12 @@
 //! `grpc.health.v1`: a part is ready when it and what it depends on answer.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use futures_util::future::join_all;
 use tokio::sync::watch;
@@ -21,7 +27,7 @@ const STARTING_INTERVAL: Duration = Duration::from_millis(50);
 pub(super) struct Health {
     reporter: HealthReporter,
     names: Vec<&'static str>,
-    ready: watch::Sender<bool>,
+    ready: AtomicBool,
 }
 
 // === impl Health ===
@@ -30,7 +36,7 @@ impl Health {
     pub(super) fn new(names: Vec<&'static str>) -> (Self, HealthServer<impl HealthApi>) {
         let reporter = HealthReporter::new();
         let server = HealthServer::new(HealthService::from_health_reporter(reporter.clone()));
-        let (ready, _) = watch::channel(false);
+        let ready = AtomicBool::new(false);
         (Self { reporter, names, ready }, server)
     }
 
@@ -74,14 +80,9 @@ impl Health {
         for name in std::iter::once("").chain(self.names.iter().copied()) {
             self.reporter.set_service_status(name, status(ready)).await;
         }
-        self.ready.send_if_modified(|now| {
-            let changed = *now != ready;
-            *now = ready;
-            if changed {
-                tracing::info!(ready, "readiness changed");
-            }
-            changed
-        });
+        if self.ready.swap(ready, Ordering::Relaxed) != ready {
+            tracing::info!(ready, "readiness changed");
+        }
     }
 }
 

@@ -115,12 +115,16 @@ pub(crate) fn part(node: &Node) -> Result<Part, BoxError> {
 
 /// Alice's request to classify an action of that agent.
 pub(crate) fn ask(agent: &str) -> Request<ClassifyActionRequest> {
+    ask_as("alice", agent)
+}
+
+pub(crate) fn ask_as(subject: &str, agent: &str) -> Request<ClassifyActionRequest> {
     let action = Action {
         agent: agent.to_owned(),
         ..Action::default()
     };
     let mut request = Request::new(ClassifyActionRequest { action: Some(action) });
-    let bearer = token(&person("alice", &[], "countersign/governance"), "people");
+    let bearer = token(&person(subject, &[], "countersign/governance"), "people");
     request
         .metadata_mut()
         .insert("authorization", format!("Bearer {bearer}").parse().unwrap());

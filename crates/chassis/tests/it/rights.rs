@@ -46,6 +46,8 @@ fn a_table_with_an_unknown_part_or_field_is_refused() {
     assert!(Rights::parse("a.B/C:\n  - service: nobody\n").is_err());
     assert!(Rights::parse("a.B/C:\n  - poeple: governance\n").is_err());
     assert!(Rights::parse("a.B/C:\n  - people: everyone\n").is_err());
+    assert!(Rights::parse("a.B/C:\n  - anyone: true\n").is_ok());
+    assert!(Rights::parse("a.B/C:\n  - anyone: false\n").is_err());
 }
 
 fn contract() -> Vec<String> {

@@ -3,13 +3,19 @@
 use std::{io, time::Duration};
 
 use chassis::{Node, NodeConfig, Part, PartName};
+use proto::common::v1::ErrorReason;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{mpsc, oneshot},
     task::JoinHandle,
 };
+use tonic::Code;
+use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
-use crate::{authority::Authority, fixture::part};
+use crate::{
+    authority::Authority,
+    fixture::{assert_error, part},
+};
 
 type Server = JoinHandle<io::Result<()>>;
 
@@ -125,4 +131,25 @@ async fn a_part_whose_background_task_panics_ends_with_a_failure() {
         .unwrap();
     let (_, server) = serve(&node, part).await;
     assert!(ended(server).await.is_err());
+}
+
+#[tokio::test]
+async fn an_open_health_watch_does_not_hold_up_the_end() {
+    let authority = Authority::new();
+    let config = NodeConfig {
+        grace_period: Duration::from_mins(5),
+        ..authority.config("trace-svc")
+    };
+    let node = Node::open(PartName::Classifier, config).unwrap();
+    let (link, server) = serve(&node, part(&node).unwrap()).await;
+    let watch = HealthClient::new(link).watch(HealthCheckRequest::default()).await;
+    let mut watch = watch.unwrap().into_inner();
+    node.shutdown().cancel();
+    let status = loop {
+        if let Err(status) = watch.message().await {
+            break status;
+        }
+    };
+    assert_error(&status, Code::Unavailable, ErrorReason::ShuttingDown);
+    ended(server).await.unwrap();
 }

@@ -167,6 +167,20 @@ async fn a_follower_survives_an_interrupted_watch() {
 }
 
 #[tokio::test]
+async fn followers_of_an_execution_stay_while_there_is_time_and_are_told_when_there_is_none() {
+    let (world, replica, _) = world();
+    world.may_finish.forget_permits(1000);
+    let mut stream = replica.stream(GREEN).await;
+    while next(&mut stream).await != format!("+{}", ANSWER[1]) {}
+    replica.shutdown.cancel();
+    assert!(futures_util::poll!(stream.next()).is_pending());
+    replica.parting.cancel();
+    let status = stream.next().await.unwrap().unwrap_err();
+    assert_eq!(reason_of(&status), Some(ErrorReason::ShuttingDown));
+    assert!(stream.next().await.is_none());
+}
+
+#[tokio::test]
 async fn shutdown_ends_followers_of_waiting_runs() {
     let (_world, replica, _) = world();
     let mut stream = replica.stream(AMBER).await;

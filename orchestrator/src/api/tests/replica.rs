@@ -7,7 +7,7 @@ use chassis::{
     auth::{Audience, Principal},
 };
 use proto::{common::v1::Instruction, governance::v1::Run};
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     super::*,
@@ -24,6 +24,7 @@ pub(in crate::api) const REQUEST_ID: &str = "6f1c7b9e-3f0a-4a51-9d1c-6a1de6f0b1a
 pub(in crate::api) struct Replica {
     pub(in crate::api) api: GovernanceApi,
     pub(in crate::api) shutdown: CancellationToken,
+    pub(in crate::api) parting: CancellationToken,
 }
 
 // === impl Replica ===
@@ -35,8 +36,13 @@ impl Replica {
         let dispatcher = Dispatcher::new(clients.clone(), live.clone(), TaskTracker::new(), concurrency);
         tokio::spawn(dispatcher.clone().run(shutdown.clone(), shutdown.clone()));
         let config = <Config as clap::Parser>::parse_from(["orchestrator"]);
-        let api = GovernanceApi::new(&config, clients, live, dispatcher, shutdown.clone());
-        Self { api, shutdown }
+        let parting = CancellationToken::new();
+        let ending = Ending {
+            closing: shutdown.clone(),
+            parting: parting.clone(),
+        };
+        let api = GovernanceApi::new(&config, clients, live, dispatcher, ending);
+        Self { api, shutdown, parting }
     }
 
     pub(in crate::api) async fn create(&self, text: &str) -> Result<Run, Status> {

@@ -205,6 +205,18 @@ fn an_answer_with_gaps_is_read_from_the_trace() {
 }
 
 #[test]
+fn nothing_is_passed_on_after_a_gap() {
+    let (mut following, _) = Following::start(approval(approval::State::Granted, 1), true);
+    following.step(accepted());
+    assert_eq!(short(&following.step(chunk("a"))), ["+a"]);
+    following.step(Event::Lagged);
+    assert!(following.step(chunk("c")).is_empty());
+    // Another attempt begins anew.
+    following.step(accepted());
+    assert_eq!(short(&following.step(chunk("b"))), ["+b"]);
+}
+
+#[test]
 fn an_unreadable_answer_still_shows_the_outcome() {
     let mut done = approval(approval::State::Succeeded, 1);
     done.outcome_detail = "complete".to_owned();
