@@ -10,6 +10,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _},
+    os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
     time::SystemTime,
 };
@@ -51,6 +52,16 @@ pub(super) struct SegmentEnd {
     pub(super) length: u64,
 }
 
+/// What one segment holds.
+struct Scanned {
+    /// Length of its good part.
+    length: u64,
+    /// Where the lines of the last commit begin, or before: the lines of a commit are recorded at one time.
+    last_commit: u64,
+    /// What follows the good part.
+    fault: Option<Fault>,
+}
+
 /// Where a segment stops being good, and why.
 struct Fault {
     offset: u64,
@@ -63,33 +74,33 @@ pub(super) fn recover(folders: &Folders) -> Result<Recovered, OpenError> {
     sync_folder(&folders.segments())?;
     let firsts = folders.list_segments()?;
     let mut index = Index::default();
-    let mut end = None;
+    let mut last = None;
     for (position, first_index) in firsts.iter().copied().enumerate() {
         let path = folders.segment(first_index);
         if first_index != index.end() {
             return Err(damaged(&path, &index, 0, "the segment before it is missing or short"));
         }
         index.begin_segment();
-        let (length, fault) = scan(folders, &path, &mut index)?;
-        if let Some(fault) = fault {
+        let scanned = scan(folders, &path, &mut index)?;
+        if let Some(fault) = &scanned.fault {
             if position + 1 != firsts.len() {
                 return Err(damaged(&path, &index, fault.offset, &fault.cause));
             }
-            cut_tail(folders, first_index, &index, &fault)?;
+            cut_tail(folders, first_index, &index, fault)?;
         }
-        end = Some(SegmentEnd { first_index, length });
+        last = Some((first_index, scanned));
     }
-    if let Some(end) = end {
-        // What was read may have been written but never synced; from now on it is vouched for.
-        let path = folders.segment(end.first_index);
-        File::open(&path)
-            .and_then(|file| file.sync_all())
-            .map_err(OpenError::io(path))?;
+    if let Some((first_index, scanned)) = &last {
+        let path = folders.segment(*first_index);
+        write_again(&path, scanned).map_err(OpenError::io(path))?;
     }
     let quarantined = unrecorded_tails(folders, &index)?;
     Ok(Recovered {
         index,
-        end,
+        end: last.map(|(first_index, scanned)| SegmentEnd {
+            first_index,
+            length: scanned.length,
+        }),
         quarantined,
     })
 }
@@ -103,24 +114,48 @@ fn damaged(segment: &Path, index: &Index, offset: u64, cause: &str) -> OpenError
     }
 }
 
-/// Adds the segment's lines to the index; returns the length of its good part, and what follows it.
-fn scan(folders: &Folders, path: &Path, index: &mut Index) -> Result<(u64, Option<Fault>), OpenError> {
+/// Adds the segment's lines to the index.
+fn scan(folders: &Folders, path: &Path, index: &mut Index) -> Result<Scanned, OpenError> {
     let file = File::open(path).map_err(OpenError::io(path))?;
     let mut reader = BufReader::with_capacity(READ_BUFFER_BYTES, file);
     let mut offset = 0;
+    let mut last_commit = 0;
     let mut bytes = Vec::new();
-    loop {
+    let fault = loop {
         bytes.clear();
         let most = MAX_LINE_BYTES as u64 + 1;
         let read = reader.by_ref().take(most).read_until(b'\n', &mut bytes);
         if read.map_err(OpenError::io(path))? == 0 {
-            return Ok((offset, None));
+            break None;
         }
+        let recorded_before = index.last_recorded_at();
         if let Err(cause) = accept(folders, index, &bytes, offset) {
-            return Ok((offset, Some(Fault { offset, cause })));
+            break Some(Fault { offset, cause });
+        }
+        if index.last_recorded_at() != recorded_before {
+            last_commit = offset;
         }
         offset += bytes.len() as u64;
-    }
+    };
+    Ok(Scanned {
+        length: offset,
+        last_commit,
+        fault,
+    })
+}
+
+/// Writes the last commit's lines again, the same bytes in their place, and syncs them.
+///
+/// All others were synced before it began. It may never have been; and if its sync failed and the process ended before it
+/// could cut the lines off, the kernel keeps them as if they were on the disk and has reported the error already: syncing
+/// alone would succeed. What remains is a file system that still fails to write them and says that it did.
+fn write_again(segment: &Path, scanned: &Scanned) -> io::Result<()> {
+    let file = OpenOptions::new().read(true).write(true).open(segment)?;
+    let length = usize::try_from(scanned.length - scanned.last_commit).map_err(io::Error::other)?;
+    let mut lines = vec![0; length];
+    file.read_exact_at(&mut lines, scanned.last_commit)?;
+    file.write_all_at(&lines, scanned.last_commit)?;
+    file.sync_all()
 }
 
 fn accept(folders: &Folders, index: &mut Index, bytes: &[u8], offset: u64) -> Result<(), String> {

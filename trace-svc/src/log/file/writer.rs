@@ -178,7 +178,7 @@ impl Writer {
             return Err(self.refused("lines could not be written", &error));
         }
         if let Err(error) = self.file.sync() {
-            return Err(self.broken("lines could not be made durable", &error));
+            return Err(self.unsynced(&error));
         }
         self.apply(entries);
         if std::mem::take(&mut self.full) {
@@ -217,6 +217,15 @@ impl Writer {
     fn broken(&self, what: &'static str, error: &io::Error) -> CommitError {
         self.shared.fail(what, error);
         CommitError::Failed
+    }
+
+    /// A sync has failed. The kernel may keep such lines as if they were on the disk, and the next start would find them, so
+    /// they are cut off, as far as the disk lets that happen (TR-1).
+    fn unsynced(&mut self, error: &io::Error) -> CommitError {
+        if let Err(error) = self.file.truncate(self.length) {
+            tracing::error!(%error, "a segment could not be cut back");
+        }
+        self.broken("lines could not be made durable", error)
     }
 
     /// A write was refused: cuts the segment back to its last durable line (TR-10), or gives up.

@@ -1,6 +1,6 @@
 //! The log cut off at every byte, torn in every way that disks know, and damaged in ways that they don't.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::SystemTime};
 
 use chassis::semconv;
 
@@ -156,6 +156,19 @@ async fn a_closing_that_is_cut_off_is_finished_by_the_next_start() {
         let of_log = usize::from(!ends.contains(&end));
         assert_eq!(lines.len(), complete_lines(&whole[..end]) + 1 + of_log);
     }
+}
+
+#[tokio::test]
+async fn what_nobody_may_have_synced_is_written_again() {
+    let (folder, whole) = recorded().await;
+    let segment = fs::File::options()
+        .write(true)
+        .open(first_segment(folder.path()))
+        .unwrap();
+    segment.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    recovery::recover(&Folders::create(folder.path()).unwrap()).unwrap();
+    assert!(segment.metadata().unwrap().modified().unwrap() > SystemTime::UNIX_EPOCH);
+    assert_eq!(fs::read(first_segment(folder.path())).unwrap(), whole);
 }
 
 #[tokio::test]

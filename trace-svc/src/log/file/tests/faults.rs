@@ -281,6 +281,19 @@ async fn a_failed_sync_ends_the_log_for_good() {
 }
 
 #[tokio::test]
+async fn what_a_failed_sync_left_unacknowledged_is_not_found_by_the_next_start() {
+    let folder = testing::folder();
+    let (log, faults) = open_faulty(folder.path(), 1 << 20);
+    append(&log, testing::event(1, 0)).await.unwrap();
+    faults.no_sync.store(true, SeqCst);
+    append(&log, testing::event(1, 1)).await.unwrap_err();
+    drop(log);
+    let log = testing::open(folder.path());
+    assert!(append(&log, testing::event(1, 0)).await.unwrap().duplicate);
+    assert!(!append(&log, testing::event(1, 1)).await.unwrap().duplicate);
+}
+
+#[tokio::test]
 async fn a_failed_write_ends_the_log_for_good() {
     let folder = testing::folder();
     let (log, faults) = open_faulty(folder.path(), 1 << 20);
