@@ -62,6 +62,9 @@ pub enum TraceError {
     /// The disk is full.
     #[error("the log takes no events now: its disk is full")]
     DiskFull,
+    /// No file can be opened, for want of descriptors or memory.
+    #[error("the log takes no events now: it can open no more files")]
+    OutOfHandles,
     /// The log has failed for good, or is closing.
     #[error("the log takes no events now: {0}")]
     Unavailable(&'static str),
@@ -122,8 +125,8 @@ pub enum OpenError {
 
 /// How long a producer waits before it sends again when the queue is full.
 const OVERLOADED_RETRY: Duration = Duration::from_millis(100);
-/// How long it waits when the disk is full.
-const DISK_FULL_RETRY: Duration = Duration::from_secs(5);
+/// How long it waits when the disk is full or files can't be opened.
+const SHORTAGE_RETRY: Duration = Duration::from_secs(5);
 
 // === impl TraceError ===
 
@@ -141,7 +144,7 @@ impl Fault for TraceError {
             Self::LineTooLarge { .. } => Code::InvalidArgument,
             Self::SubjectMissing => Code::Unauthenticated,
             Self::Overloaded => Code::ResourceExhausted,
-            Self::DiskFull | Self::Unavailable(_) => Code::Unavailable,
+            Self::DiskFull | Self::OutOfHandles | Self::Unavailable(_) => Code::Unavailable,
             Self::Unreadable { .. } | Self::BlobUnreadable(..) | Self::Interrupted => Code::Internal,
         }
     }
@@ -155,7 +158,7 @@ impl Fault for TraceError {
             Self::LineTooLarge { .. } => ErrorReason::InvalidFields,
             Self::SubjectMissing => ErrorReason::SubjectMissing,
             Self::Overloaded => ErrorReason::Overloaded,
-            Self::DiskFull | Self::Unavailable(_) => ErrorReason::LogUnavailable,
+            Self::DiskFull | Self::OutOfHandles | Self::Unavailable(_) => ErrorReason::LogUnavailable,
             Self::Unreadable { .. } | Self::BlobUnreadable(..) | Self::Interrupted => ErrorReason::Internal,
         }
     }
@@ -180,7 +183,7 @@ impl Fault for TraceError {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Overloaded => Some(OVERLOADED_RETRY),
-            Self::DiskFull => Some(DISK_FULL_RETRY),
+            Self::DiskFull | Self::OutOfHandles => Some(SHORTAGE_RETRY),
             _ => None,
         }
     }

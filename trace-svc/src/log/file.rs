@@ -123,7 +123,7 @@ impl FileLog {
         let recovered = recovery::recover(&folders)?;
         let shared = Arc::new(Shared {
             name: options.name,
-            blobs: Blobs::new(folders.blobs(), Arc::clone(&disk)),
+            blobs: Blobs::open(folders.blobs(), Arc::clone(&disk))?,
             folders,
             index: RwLock::new(recovered.index),
             failed: watch::Sender::new(false),
@@ -276,9 +276,9 @@ impl Shared {
         self.check_health()?;
         match self.blobs.store(blob) {
             Ok(()) => Ok(()),
-            Err(blobs::StoreError::Full(error)) => {
-                tracing::warn!(%error, "disk full: a blob was refused");
-                Err(TraceError::DiskFull)
+            Err(blobs::StoreError::Short(shortage, error)) => {
+                tracing::warn!(%error, "a blob was refused");
+                Err(shortage.into())
             }
             Err(blobs::StoreError::Broken(error)) => {
                 self.fail("a blob could not be made durable", &error);

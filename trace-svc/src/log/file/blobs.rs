@@ -9,14 +9,15 @@ use std::{
     },
 };
 
-use crate::{line::BlobId, prepare::Blob};
+use crate::{error::OpenError, line::BlobId, prepare::Blob};
 
-use super::disk::{Disk, is_full, write_all};
+use super::disk::{Disk, DiskFolder, Shortage, write_all};
 
 /// The folder of blobs.
 #[derive(Debug)]
 pub(super) struct Blobs {
-    folder: PathBuf,
+    path: PathBuf,
+    folder: Box<dyn DiskFolder>,
     disk: Arc<dyn Disk>,
     unfinished: AtomicU64,
 }
@@ -24,8 +25,8 @@ pub(super) struct Blobs {
 /// Why a blob was not stored.
 #[derive(Debug)]
 pub(super) enum StoreError {
-    /// The disk is full; later, perhaps.
-    Full(io::Error),
+    /// Something is missing; later, perhaps.
+    Short(Shortage, io::Error),
     /// The disk failed; what it holds is no longer known.
     Broken(io::Error),
 }
@@ -33,12 +34,14 @@ pub(super) enum StoreError {
 // === impl Blobs ===
 
 impl Blobs {
-    pub(super) const fn new(folder: PathBuf, disk: Arc<dyn Disk>) -> Self {
-        Self {
+    pub(super) fn open(path: PathBuf, disk: Arc<dyn Disk>) -> Result<Self, OpenError> {
+        let folder = disk.open_folder(&path).map_err(OpenError::io(&path))?;
+        Ok(Self {
+            path,
             folder,
             disk,
             unfinished: AtomicU64::new(0),
-        }
+        })
     }
 
     /// Stores a blob durably, file and folder (TR-8). A line that names it may be written after this.
@@ -49,7 +52,7 @@ impl Blobs {
             self.write(blob)?;
         }
         // Also for one that is there: whoever wrote it may not have come so far yet.
-        self.disk.sync_folder(&self.folder).map_err(StoreError::Broken)
+        self.folder.sync().map_err(StoreError::Broken)
     }
 
     /// Size of the blob's file, if there is one.
@@ -71,7 +74,7 @@ impl Blobs {
 
     fn write(&self, blob: &Blob) -> Result<(), StoreError> {
         let number = self.unfinished.fetch_add(1, Ordering::Relaxed);
-        let unfinished = self.folder.join(format!("{}.{number}.part", blob.id));
+        let unfinished = self.path.join(format!("{}.{number}.part", blob.id));
         let written = self.write_to(&unfinished, blob);
         if written.is_err() {
             // Best effort: an unfinished file is overwritten or ignored, never read.
@@ -81,7 +84,7 @@ impl Blobs {
     }
 
     fn write_to(&self, unfinished: &std::path::Path, blob: &Blob) -> Result<(), StoreError> {
-        let mut file = self.disk.create(unfinished).map_err(StoreError::of_write)?;
+        let mut file = self.disk.create(unfinished).map_err(StoreError::of_open)?;
         write_all(file.as_mut(), &blob.data).map_err(StoreError::of_write)?;
         file.sync().map_err(StoreError::Broken)?;
         self.disk
@@ -90,7 +93,7 @@ impl Blobs {
     }
 
     fn path(&self, id: BlobId) -> PathBuf {
-        self.folder.join(id.to_string())
+        self.path.join(id.to_string())
     }
 }
 
@@ -98,10 +101,17 @@ impl Blobs {
 
 impl StoreError {
     fn of_write(error: io::Error) -> Self {
-        if is_full(&error) {
-            Self::Full(error)
-        } else {
-            Self::Broken(error)
+        Self::of(Shortage::of_write(&error), error)
+    }
+
+    fn of_open(error: io::Error) -> Self {
+        Self::of(Shortage::of_open(&error), error)
+    }
+
+    fn of(shortage: Option<Shortage>, error: io::Error) -> Self {
+        match shortage {
+            Some(shortage) => Self::Short(shortage, error),
+            None => Self::Broken(error),
         }
     }
 }

@@ -8,6 +8,8 @@ use std::{
     path::Path,
 };
 
+use crate::error::TraceError;
+
 use super::folders::create_file;
 
 /// A disk to write to.
@@ -18,8 +20,8 @@ pub(super) trait Disk: Debug + Send + Sync {
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
     /// Gives a file its final name.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
-    /// Makes the names in a folder durable.
-    fn sync_folder(&self, folder: &Path) -> io::Result<()>;
+    /// A folder that is there, to be synced. It stays open: what can't be opened for the moment is no failed sync.
+    fn open_folder(&self, path: &Path) -> io::Result<Box<dyn DiskFolder>>;
 }
 
 /// A file to append to.
@@ -30,6 +32,21 @@ pub(super) trait DiskFile: Debug + Send {
     fn sync(&mut self) -> io::Result<()>;
     /// Cuts the file to this length.
     fn truncate(&mut self, length: u64) -> io::Result<()>;
+}
+
+/// A folder whose files come and go.
+pub(super) trait DiskFolder: Debug + Send + Sync {
+    /// Makes the names in it durable.
+    fn sync(&self) -> io::Result<()>;
+}
+
+/// What is missing for the moment, so that nothing was written: a state that passes, unlike all other errors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shortage {
+    /// Room on the disk.
+    Room,
+    /// File descriptors, or memory for one.
+    Handles,
 }
 
 /// The machine's disk.
@@ -52,9 +69,30 @@ pub(super) fn write_all(file: &mut dyn DiskFile, mut bytes: &[u8]) -> io::Result
     Ok(())
 }
 
-/// Whether the disk is full: a state that passes, unlike all other errors of a write.
-pub(super) fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+// === impl Shortage ===
+
+impl Shortage {
+    /// What a write lacked.
+    pub(super) fn of_write(error: &io::Error) -> Option<Self> {
+        let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+        full.then_some(Self::Room)
+    }
+
+    /// What an open lacked.
+    pub(super) fn of_open(error: &io::Error) -> Option<Self> {
+        // ENOMEM, ENFILE, EMFILE; the last two have no kind of their own.
+        let no_handle = matches!(error.raw_os_error(), Some(12 | 23 | 24));
+        Self::of_write(error).or(no_handle.then_some(Self::Handles))
+    }
+}
+
+impl From<Shortage> for TraceError {
+    fn from(shortage: Shortage) -> Self {
+        match shortage {
+            Shortage::Room => Self::DiskFull,
+            Shortage::Handles => Self::OutOfHandles,
+        }
+    }
 }
 
 // === impl RealDisk ===
@@ -74,8 +112,14 @@ impl Disk for RealDisk {
         fs::rename(from, to)
     }
 
-    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
-        File::open(folder)?.sync_all()
+    fn open_folder(&self, path: &Path) -> io::Result<Box<dyn DiskFolder>> {
+        Ok(Box::new(File::open(path)?))
+    }
+}
+
+impl DiskFolder for File {
+    fn sync(&self) -> io::Result<()> {
+        self.sync_all()
     }
 }
 

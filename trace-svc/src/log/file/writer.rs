@@ -15,7 +15,7 @@ use crate::{
 
 use super::{
     Shared,
-    disk::{Disk, DiskFile, is_full, write_all},
+    disk::{Disk, DiskFile, DiskFolder, Shortage, write_all},
     recovery::SegmentEnd,
 };
 
@@ -38,18 +38,19 @@ pub(super) struct Job {
 pub(super) struct Writer {
     shared: Arc<Shared>,
     disk: Arc<dyn Disk>,
+    segments: Box<dyn DiskFolder>,
     file: Box<dyn DiskFile>,
     /// Durable length of the segment.
     length: u64,
     segment_bytes: u64,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
-    full: bool,
+    short: bool,
 }
 
 /// Why nothing was committed.
 enum CommitError {
-    Full,
+    Short(Shortage),
     Failed,
 }
 
@@ -94,24 +95,27 @@ impl Writer {
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Ids>,
     ) -> Result<Self, OpenError> {
+        let folder = shared.folders.segments();
+        let segments = disk.open_folder(&folder).map_err(OpenError::io(folder))?;
         let (path, length) = match end {
             Some(end) => (shared.folders.segment(end.first_index), end.length),
             None => (shared.folders.segment(0), 0),
         };
         let file = match end {
             Some(_) => disk.open(&path),
-            None => create_segment(&shared, disk.as_ref()).and_then(|file| begin_segment(&shared, disk.as_ref(), file)),
+            None => create_segment(&shared, disk.as_ref()).and_then(|file| begin_segment(&shared, &*segments, file)),
         };
         let file = file.map_err(OpenError::io(path))?;
         Ok(Self {
             shared,
             disk,
+            segments,
             file,
             length,
             segment_bytes: u64::from(segment_bytes),
             clock,
             ids,
-            full: false,
+            short: false,
         })
     }
 
@@ -145,7 +149,7 @@ impl Writer {
         let count = entries.answers.len();
         match self.write(&entries) {
             Ok(()) => entries.answers,
-            Err(CommitError::Full) => refuse(count, TraceError::DiskFull, || TraceError::DiskFull),
+            Err(CommitError::Short(shortage)) => refuse(count, shortage.into(), || shortage.into()),
             Err(CommitError::Failed) => refuse(count, self.unhealthy(), || self.unhealthy()),
         }
     }
@@ -181,8 +185,8 @@ impl Writer {
             return Err(self.unsynced(&error));
         }
         self.apply(entries);
-        if std::mem::take(&mut self.full) {
-            tracing::info!("there is room on the disk again");
+        if std::mem::take(&mut self.short) {
+            tracing::info!("the log takes events again");
         }
         Ok(())
     }
@@ -201,10 +205,14 @@ impl Writer {
     fn roll(&mut self) -> Result<(), CommitError> {
         let created = match create_segment(&self.shared, self.disk.as_ref()) {
             Ok(created) => created,
-            Err(error) if is_full(&error) => return Err(self.full(&error)),
-            Err(error) => return Err(self.broken("a segment could not be created", &error)),
+            Err(error) => {
+                return Err(match Shortage::of_open(&error) {
+                    Some(shortage) => self.short(shortage, &error),
+                    None => self.broken("a segment could not be created", &error),
+                });
+            }
         };
-        match begin_segment(&self.shared, self.disk.as_ref(), created) {
+        match begin_segment(&self.shared, &*self.segments, created) {
             Ok(file) => {
                 self.file = file;
                 self.length = 0;
@@ -230,21 +238,21 @@ impl Writer {
 
     /// A write was refused: cuts the segment back to its last durable line (TR-10), or gives up.
     fn refused(&mut self, what: &'static str, error: &io::Error) -> CommitError {
-        if !is_full(error) {
+        let Some(shortage) = Shortage::of_write(error) else {
             return self.broken(what, error);
-        }
+        };
         // Durable as well: what was answered with "not written" doesn't come back after a crash.
         if let Err(error) = self.file.truncate(self.length).and_then(|()| self.file.sync()) {
             return self.broken("a segment could not be cut back", &error);
         }
-        self.full(error)
+        self.short(shortage, error)
     }
 
-    fn full(&mut self, error: &io::Error) -> CommitError {
-        if !std::mem::replace(&mut self.full, true) {
-            tracing::warn!(%error, "disk full: the log takes no events until there is room");
+    fn short(&mut self, shortage: Shortage, error: &io::Error) -> CommitError {
+        if !std::mem::replace(&mut self.short, true) {
+            tracing::warn!(%error, "the log takes no events until this has passed");
         }
-        CommitError::Full
+        CommitError::Short(shortage)
     }
 }
 
@@ -255,9 +263,13 @@ fn create_segment(shared: &Shared, disk: &dyn Disk) -> io::Result<Box<dyn DiskFi
 }
 
 /// Makes a new segment durable, file and name, before anything is written to it.
-fn begin_segment(shared: &Shared, disk: &dyn Disk, mut file: Box<dyn DiskFile>) -> io::Result<Box<dyn DiskFile>> {
+fn begin_segment(
+    shared: &Shared,
+    segments: &dyn DiskFolder,
+    mut file: Box<dyn DiskFile>,
+) -> io::Result<Box<dyn DiskFile>> {
     file.sync()?;
-    disk.sync_folder(&shared.folders.segments())?;
+    segments.sync()?;
     shared.index_mut().begin_segment();
     Ok(file)
 }

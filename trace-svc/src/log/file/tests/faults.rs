@@ -4,11 +4,11 @@ use std::{
     io,
     sync::{
         Mutex,
-        atomic::{AtomicBool, AtomicI64, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering::SeqCst},
     },
 };
 
-use crate::log::file::disk::DiskFile;
+use crate::log::file::disk::{DiskFile, DiskFolder};
 
 use super::*;
 
@@ -25,6 +25,8 @@ struct Faults {
     no_folder_sync: AtomicBool,
     /// Files can't be written, for no good reason.
     no_write: AtomicBool,
+    /// Files and folders can't be opened for the moment, for this error of the operating system; 0 is none.
+    no_open: AtomicI32,
     /// A write panics.
     panics: AtomicBool,
     /// What was asked of it, in order: `write`, `sync`, `rename`, each with its folder.
@@ -33,6 +35,13 @@ struct Faults {
 
 #[derive(Debug, Clone)]
 struct FaultyDisk(Arc<Faults>);
+
+#[derive(Debug)]
+struct FaultyFolder {
+    faults: Arc<Faults>,
+    name: String,
+    folder: Box<dyn DiskFolder>,
+}
 
 #[derive(Debug)]
 struct FaultyFile {
@@ -49,6 +58,7 @@ impl Default for Faults {
             no_sync: AtomicBool::default(),
             no_folder_sync: AtomicBool::default(),
             no_write: AtomicBool::default(),
+            no_open: AtomicI32::default(),
             panics: AtomicBool::default(),
             asked: Mutex::default(),
         }
@@ -58,6 +68,13 @@ impl Default for Faults {
 impl Faults {
     fn note(&self, what: &str, folder: &str) {
         self.asked.lock().unwrap().push(format!("{what} {folder}"));
+    }
+
+    fn check_open(&self) -> io::Result<()> {
+        match self.no_open.load(SeqCst) {
+            0 => Ok(()),
+            code => Err(io::Error::from_raw_os_error(code)),
+        }
     }
 
     /// What was asked since this was asked last.
@@ -83,10 +100,12 @@ impl FaultyDisk {
 
 impl Disk for FaultyDisk {
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        self.0.check_open()?;
         Ok(self.wrap(path, RealDisk.create(path)?))
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        self.0.check_open()?;
         Ok(self.wrap(path, RealDisk.open(path)?))
     }
 
@@ -95,12 +114,23 @@ impl Disk for FaultyDisk {
         RealDisk.rename(from, to)
     }
 
-    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
-        self.0.note("sync folder", &name(folder));
-        if self.0.no_folder_sync.load(SeqCst) {
+    fn open_folder(&self, path: &Path) -> io::Result<Box<dyn DiskFolder>> {
+        self.0.check_open()?;
+        Ok(Box::new(FaultyFolder {
+            faults: Arc::clone(&self.0),
+            name: name(path),
+            folder: RealDisk.open_folder(path)?,
+        }))
+    }
+}
+
+impl DiskFolder for FaultyFolder {
+    fn sync(&self) -> io::Result<()> {
+        self.faults.note("sync folder", &self.name);
+        if self.faults.no_folder_sync.load(SeqCst) {
             return Err(io::Error::other("EIO"));
         }
-        RealDisk.sync_folder(folder)
+        self.folder.sync()
     }
 }
 
@@ -146,8 +176,12 @@ fn open_faulty(folder: &Path, segment_bytes: u32) -> (FileLog, Arc<Faults>) {
 }
 
 fn with_blob(number: u128) -> NewEvent {
+    with_content(vec![0xff; 1000], number)
+}
+
+fn with_content(data: Vec<u8>, number: u128) -> NewEvent {
     let mut event = testing::event(1, number);
-    event.content.as_mut().unwrap().data = vec![0xff; 1000];
+    event.content.as_mut().unwrap().data = data;
     event
 }
 
@@ -243,6 +277,29 @@ async fn a_full_disk_refuses_blobs_and_new_segments_too() {
     append(&log, with_blob(1)).await.unwrap();
     drop(log);
     assert_eq!(testing::open(folder.path()).end(), 3);
+}
+
+#[tokio::test]
+async fn a_process_out_of_descriptors_refuses_what_needs_one_and_goes_on() {
+    const OF_THE_MEMORY_THE_MACHINE_AND_THE_PROCESS: [i32; 3] = [12, 23, 24];
+    for code in OF_THE_MEMORY_THE_MACHINE_AND_THE_PROCESS {
+        let folder = testing::folder();
+        let (log, faults) = open_faulty(folder.path(), 1_500);
+        append(&log, with_blob(0)).await.unwrap();
+        faults.no_open.store(code, SeqCst);
+        append(&log, testing::event(1, 1)).await.unwrap();
+        // Each needs another segment, the second a blob before that, the third one that is there.
+        for event in [testing::event(1, 2), with_content(vec![0xfe; 1000], 3), with_blob(4)] {
+            let refused = append(&log, event).await;
+            assert!(matches!(refused, Err(TraceError::OutOfHandles)), "{code}: {refused:?}");
+        }
+        assert!(!*log.failed().borrow());
+        faults.no_open.store(0, SeqCst);
+        append(&log, testing::event(1, 2)).await.unwrap();
+        append(&log, with_content(vec![0xfe; 1000], 3)).await.unwrap();
+        drop(log);
+        assert_eq!(testing::open(folder.path()).end(), 4);
+    }
 }
 
 /// TR-9
