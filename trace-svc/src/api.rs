@@ -40,8 +40,8 @@ pub struct TraceApi<L> {
 
 impl<L: TraceLog> TraceApi<L> {
     /// Serves `log`.
-    pub fn new(log: L) -> Self {
-        Self { log: Arc::new(log) }
+    pub const fn new(log: Arc<L>) -> Self {
+        Self { log }
     }
 
     async fn append(&self, events: Vec<NewEvent>) -> Result<Vec<wire::Receipt>, Status> {

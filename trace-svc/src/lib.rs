@@ -20,7 +20,7 @@ pub mod redact;
 #[cfg(test)]
 mod testing;
 
-use std::ffi::OsString;
+use std::{ffi::OsString, sync::Arc};
 
 use chassis::{BoxError, Exit, Node, Part, PartName};
 use proto::trace::v1::trace_service_server::TraceServiceServer;
@@ -41,14 +41,17 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
 /// When the log fails for good, the service is no longer ready, and the node ends with a failure.
 pub fn build(config: &Config, node: &Node) -> Result<Part, BoxError> {
     let log = FileLog::open(config.log_options(), node.clock(), node.ids())?;
-    let failed = log.failed();
-    let mut watched = failed.clone();
+    part(Arc::new(log), node)
+}
+
+fn part(log: Arc<FileLog>, node: &Node) -> Result<Part, BoxError> {
+    let mut failed = log.failed();
     let ending = node.clone();
     Part::builder(node)
-        .grpc(TraceServiceServer::new(TraceApi::new(log)))
-        .ready_when(move || std::future::ready(!*failed.borrow()))
+        .grpc(TraceServiceServer::new(TraceApi::new(Arc::clone(&log))))
+        .ready_when(move || std::future::ready(log.is_open()))
         .background("log-health", move |over| async move {
-            let ended = over.run_until_cancelled(watched.wait_for(|failed| *failed)).await;
+            let ended = over.run_until_cancelled(failed.wait_for(|failed| *failed)).await;
             if matches!(ended, Some(Ok(_))) {
                 ending.fail("the log has failed");
             }

@@ -35,7 +35,7 @@ struct Service {
 impl Service {
     fn start() -> Self {
         let folder = testing::folder();
-        let api = TraceApi::new(testing::open(folder.path()));
+        let api = TraceApi::new(Arc::new(testing::open(folder.path())));
         Self {
             server: TraceServiceServer::new(api),
             _folder: folder,

@@ -152,6 +152,14 @@ impl FileLog {
         self.shared.failed.subscribe()
     }
 
+    /// Whether it takes events. A writer that has panicked can't say so: the log has failed once somebody asks.
+    pub fn is_open(&self) -> bool {
+        if !self.writer.is_open() {
+            self.shared.failed.send_replace(true);
+        }
+        !*self.shared.failed.borrow()
+    }
+
     /// The events as they will be written, and about how many bytes their lines take; their blobs are durable.
     async fn prepare(&self, events: Vec<NewEvent>) -> Result<(Vec<Draft>, usize), TraceError> {
         let content = |event: &NewEvent| event.content.as_ref().map_or(0, |content| content.data.len());

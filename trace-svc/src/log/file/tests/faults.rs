@@ -6,7 +6,10 @@ use std::{
         Mutex,
         atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering::SeqCst},
     },
+    time::Duration,
 };
+
+use chassis::{Node, NodeConfig, PartName};
 
 use crate::log::file::disk::{DiskFile, DiskFolder};
 
@@ -369,6 +372,21 @@ async fn a_writer_that_panics_ends_the_log_for_good() {
     // The panic first takes its own request with it, and what comes before the thread has ended.
     while matches!(append(&log, testing::event(1, 1)).await, Err(TraceError::Interrupted)) {}
     assert_failed(&log, &faults).await;
+}
+
+#[tokio::test]
+async fn a_service_whose_writer_has_panicked_ends_though_nobody_sends_more() {
+    let folder = testing::folder();
+    let (log, faults) = open_faulty(folder.path(), 1 << 20);
+    let log = Arc::new(log);
+    let node = Node::open(PartName::Trace, NodeConfig::default()).unwrap();
+    let part = crate::part(Arc::clone(&log), &node).unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let served = tokio::spawn(part.serve(listener));
+    faults.panics.store(true, SeqCst);
+    append(&log, testing::event(1, 1)).await.unwrap_err();
+    let ended = tokio::time::timeout(Duration::from_secs(20), served).await.unwrap();
+    assert_eq!(ended.unwrap().unwrap_err().to_string(), "the log has failed");
 }
 
 #[tokio::test]
