@@ -1,17 +1,21 @@
 //! The service with all of its layers: credentials, rights, health, and the end that a failed log brings.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
 use chassis::{Node, NodeConfig, Part, PartName, auth::Credential, fault::reason_of, semconv};
 use proto::{
     common::v1::ErrorReason,
     trace::v1::{
-        Actor, CreateEventRequest, ListTracesRequest, NewEvent, Receipt, trace_service_client::TraceServiceClient,
+        Actor, Content, CreateEventRequest, ListTracesRequest, NewEvent, Receipt,
+        trace_service_client::TraceServiceClient,
     },
 };
+use tokio::time::timeout;
 use tonic::Status;
 use trace_svc::Config;
 use warrant::SigningKey;
+
+const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Keys of two producers, and a trust file that knows them.
 fn authority(folder: &Path) -> NodeConfig {
@@ -120,11 +124,30 @@ async fn producers_write_their_own_types_and_read_nothing() {
 }
 
 #[tokio::test]
-async fn a_node_that_has_failed_ends_with_a_failure() {
+async fn a_log_that_fails_ends_the_service_with_a_failure() {
     let folder = tempfile::tempdir().unwrap();
     let (node, part) = start(folder.path());
+    let mut approval = client(folder.path(), PartName::Approval, &part);
+    let health = node.local(&part);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    node.fail("the log has failed");
-    let ended = part.serve(listener).await;
+    let served = tokio::spawn(part.serve(listener));
+    let ready = async {
+        while !health.is_ready().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(DEADLINE, ready).await.unwrap();
+    fs::remove_dir(folder.path().join("data/blobs")).unwrap();
+    let heavy = NewEvent {
+        content: Some(Content {
+            media_type: "application/octet-stream".to_owned(),
+            data: vec![0xff; 100],
+        }),
+        ..event(1, "approval.granted")
+    };
+    let refused = create(&mut approval, heavy).await.unwrap_err();
+    assert_eq!(reason_of(&refused), Some(ErrorReason::LogUnavailable));
+    let ended = timeout(DEADLINE, served).await.unwrap().unwrap();
     assert_eq!(ended.unwrap_err().to_string(), "the log has failed");
+    assert!(!health.is_ready().await);
 }
