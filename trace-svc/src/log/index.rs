@@ -70,6 +70,13 @@ struct TraceRecord {
     events: Vec<u64>,
 }
 
+/// What one owner has in the log.
+#[derive(Debug, Default)]
+struct Owned {
+    traces: Vec<u32>,
+    events: Vec<u64>,
+}
+
 /// The log's contents by index, event id, trace and owner.
 #[derive(Debug, Default)]
 pub struct Index {
@@ -78,7 +85,7 @@ pub struct Index {
     event_ids: HashMap<Uuid, u64>,
     traces: Vec<TraceRecord>,
     trace_ids: HashMap<TraceId, u32>,
-    by_owner: HashMap<Arc<Owner>, Vec<u32>>,
+    by_owner: HashMap<Arc<Owner>, Owned>,
     by_tenant: HashMap<String, Vec<u32>>,
     last_recorded_at: Option<SystemTime>,
 }
@@ -207,6 +214,9 @@ impl Index {
         self.last_recorded_at = Some(line.recorded_at);
         if let Some(record) = self.traces.get_mut(trace as usize) {
             record.append(line, leaf);
+            if let Some(owned) = self.by_owner.get_mut(&record.owner) {
+                owned.events.push(line.index);
+            }
         }
     }
 
@@ -230,7 +240,7 @@ impl Index {
         self.traces.push(TraceRecord::new(line, leaf, Arc::clone(&owner)));
         self.trace_ids.insert(line.trace_id, position);
         self.by_tenant.entry(owner.tenant.clone()).or_default().push(position);
-        self.by_owner.entry(owner).or_default().push(position);
+        self.by_owner.entry(owner).or_default().traces.push(position);
         position
     }
 }

@@ -6,7 +6,7 @@ use crate::log::{
 };
 
 /// How many candidates one call looks at before it gives others the lock.
-const STRETCH: usize = 8 * 1024;
+pub(super) const STRETCH: usize = 8 * 1024;
 
 /// What one stretch of a listing found.
 #[derive(Debug)]
@@ -25,13 +25,18 @@ impl Index {
     /// A stretch ends when the budget is used up, or early; it goes on at `next`.
     pub fn select(&self, query: &EventQuery, from: u64, until: u64, budget: Budget) -> Option<Selection> {
         let until = until.min(self.end());
-        let Some(trace) = query.trace else {
-            return Some(self.take(query, from..until, budget));
+        let events = match (query.trace, &query.scope) {
+            (Some(trace), scope) => {
+                let record = self.record(trace)?;
+                scope.sees(trace, &record.owner).then_some(())?;
+                Some(&record.events)
+            }
+            (None, Scope::Own(owner)) => self.by_owner.get(owner).map(|owned| &owned.events),
+            (None, Scope::Tenant(_)) => return Some(self.take(query, from..until, budget)),
         };
-        let record = self.record(trace)?;
-        query.scope.sees(trace, &record.owner).then_some(())?;
-        let start = record.events.partition_point(|index| *index < from);
-        let events = record.events.get(start..).unwrap_or_default().iter().copied();
+        let events = events.map(Vec::as_slice).unwrap_or_default();
+        let start = events.partition_point(|index| *index < from);
+        let events = events.get(start..).unwrap_or_default().iter().copied();
         Some(self.take(query, events.take_while(|index| *index < until), budget))
     }
 
@@ -61,7 +66,7 @@ impl Index {
     /// Newest first. The log's own trace is no run and belongs to no tenant: it is read by its name.
     fn positions(&self, scope: &Scope, before: u64) -> impl Iterator<Item = u32> {
         let positions = match scope {
-            Scope::Own(owner) => self.by_owner.get(owner),
+            Scope::Own(owner) => self.by_owner.get(owner).map(|owned| &owned.traces),
             Scope::Tenant(tenant) => self.by_tenant.get(tenant),
         };
         let positions = positions.map(Vec::as_slice).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! Who sees what, in which order, in pages of any size.
 
 use crate::{
-    event::EventType,
+    event::{EventType, NewEvent},
     line::Position,
     log::{Budget, EventQuery, Scope, TraceFilter},
     prepare::prepare,
@@ -20,24 +20,28 @@ fn index() -> Index {
         } else {
             EventType::ApprovalGranted
         };
-        let draft = prepare(testing::typed(number % 5, number, kind)).unwrap().draft;
-        let tail = index.tail(draft.trace_id).map(|tail| (tail.seq, tail.leaf));
-        let line = Line::new(
-            draft,
-            Position {
-                index: index.end(),
-                trace_seq: tail.map_or(0, |tail| tail.0) + 1,
-                trace_prev: tail.map(|tail| tail.1),
-                recorded_at: testing::now(),
-            },
-        );
-        let bytes = line.encode();
         if number == 10 {
             index.begin_segment();
         }
-        index.apply(&line, Leaf::of(&bytes), 0, u16::try_from(bytes.len()).unwrap());
+        add(&mut index, testing::typed(number % 5, number, kind));
     }
     index
+}
+
+fn add(index: &mut Index, event: NewEvent) {
+    let draft = prepare(event).unwrap().draft;
+    let tail = index.tail(draft.trace_id).map(|tail| (tail.seq, tail.leaf));
+    let line = Line::new(
+        draft,
+        Position {
+            index: index.end(),
+            trace_seq: tail.map_or(0, |tail| tail.0) + 1,
+            trace_prev: tail.map(|tail| tail.1),
+            recorded_at: testing::now(),
+        },
+    );
+    let bytes = line.encode();
+    index.apply(&line, Leaf::of(&bytes), 0, u16::try_from(bytes.len()).unwrap());
 }
 
 fn own(trace: u128) -> Scope {
@@ -85,6 +89,18 @@ fn requesters_see_their_own_and_auditors_their_tenants() {
         ..testing::owner(1)
     };
     assert_eq!(found(&index, &query(Scope::Own(namesake), Some(1))), None);
+}
+
+#[test]
+fn a_requester_is_not_kept_waiting_by_what_others_wrote() {
+    let mut index = index();
+    for number in 15..15 + select::STRETCH as u128 {
+        add(&mut index, testing::event(0, number));
+    }
+    let last = index.end();
+    add(&mut index, testing::event(1, u128::from(last)));
+    let everything = query(own(1), None);
+    assert_eq!(found(&index, &everything), Some(vec![1, 4, 6, 9, 11, 14, last]));
 }
 
 #[test]
