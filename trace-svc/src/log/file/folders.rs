@@ -26,13 +26,11 @@ impl Folders {
     /// Makes the folders that aren't there yet.
     pub(super) fn create(root: &Path) -> Result<Self, OpenError> {
         let folders = Self { root: root.to_owned() };
+        let changed = with_new_names(root);
         for folder in [folders.segments(), folders.blobs(), folders.quarantine()] {
             create_folder(&folder).map_err(OpenError::io(&folder))?;
         }
-        sync_folder(root)?;
-        // The root may be new as well.
-        let above = root.parent().filter(|above| !above.as_os_str().is_empty());
-        above.map_or(Ok(()), sync_folder)?;
+        changed.into_iter().try_for_each(sync_folder)?;
         Ok(folders)
     }
 
@@ -130,9 +128,46 @@ pub(super) fn create_file(path: &Path) -> io::Result<File> {
     options.write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 
+/// The folders that will have new names in them once `root` is there with what is in it: itself, and those above it up to
+/// the first that is there.
+///
+/// The one above `root` is always among them: an earlier start may have been cut off before it was synced.
+fn with_new_names(root: &Path) -> Vec<&Path> {
+    let made = root.ancestors().take_while(|folder| !named(folder).exists()).count();
+    root.ancestors().take(made.max(1) + 1).map(named).collect()
+}
+
+/// What is above a relative path of one name is the working directory.
+fn named(folder: &Path) -> &Path {
+    if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    }
+}
+
 /// Makes the names in a folder durable.
 pub(super) fn sync_folder(folder: &Path) -> Result<(), OpenError> {
     File::open(folder)
         .and_then(|file| file.sync_all())
         .map_err(OpenError::io(folder))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    #[test]
+    fn every_folder_that_gets_a_new_name_is_synced() {
+        let there = testing::folder();
+        let path = |name: &str| there.path().join(name);
+        let above_the_data: [&Path; 4] = [&path("a/b/log"), &path("a/b"), &path("a"), there.path()];
+        assert_eq!(with_new_names(&path("a/b/log")), above_the_data);
+        Folders::create(&path("a/b/log")).unwrap();
+        assert_eq!(with_new_names(&path("a/b/log")), above_the_data[..2]);
+        let relative = [Path::new("no-such/log"), Path::new("no-such"), Path::new(".")];
+        assert_eq!(with_new_names(Path::new("no-such/log")), relative);
+        assert_eq!(with_new_names(Path::new("/")), [Path::new("/")]);
+    }
 }
