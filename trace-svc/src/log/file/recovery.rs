@@ -4,8 +4,10 @@
 //! tail after the last durable line: bytes that were never acknowledged. It is moved to `quarantine/`, and a
 //! `log.recovered` event says so. Anything else that is wrong is damage, and the log refuses to open (TR-11).
 //!
-//! A tail that holds a complete, well-formed line is no torn tail: a crash doesn't make those out of place. A last line
-//! that the disk has garbled can't be told from one.
+//! A tail that holds a complete, well-formed line is not taken for a torn one. A process that dies leaves none; a power cut
+//! can, since the pages of the one commit that isn't synced reach the disk in any order. But a last commit that was
+//! acknowledged and then damaged looks the same, and a line that reads well is never set aside: a person has to decide
+//! (docs/trace-log.md). Where the disk has left nothing readable at the very end, that can't be told from a torn tail.
 
 use std::{
     fs::{self, File, OpenOptions},

@@ -243,6 +243,29 @@ async fn damage_that_is_no_torn_tail_is_refused() {
 }
 
 #[tokio::test]
+async fn a_gap_in_the_last_commit_is_refused_and_can_be_cut_off_by_hand() {
+    let (folder, whole) = recorded().await;
+    let batch: Vec<_> = (100..106).map(|number| testing::event(1, number)).collect();
+    testing::open(folder.path()).append(batch.clone()).await.unwrap();
+    let mut torn = fs::read(first_segment(folder.path())).unwrap();
+    let first_of_commit = torn[whole.len()..].iter().position(|byte| *byte == b'\n').unwrap() + 1;
+    let gap = whole.len() + first_of_commit;
+    torn[gap..gap + 1_000].fill(0);
+    let folder = planted(&torn);
+    assert_damaged(folder.path(), u64::from(EVENTS) + 1);
+    let Err(OpenError::Damaged { segment, offset, .. }) = open_with(folder.path(), 1 << 20) else {
+        panic!("it opened");
+    };
+    assert_eq!((segment.clone(), offset), (first_segment(folder.path()), gap as u64));
+    let file = fs::File::options().write(true).open(segment).unwrap();
+    file.set_len(offset).unwrap();
+    let receipts = testing::open(folder.path()).append(batch).await.unwrap();
+    let known: Vec<_> = receipts.iter().map(|receipt| receipt.duplicate).collect();
+    assert_eq!(known, [true, false, false, false, false, false]);
+    check_chains(&lines(folder.path()));
+}
+
+#[tokio::test]
 async fn a_missing_segment_is_refused_and_so_is_a_torn_one_that_is_not_the_last() {
     for damage in 0..3 {
         let folder = testing::folder();
