@@ -33,7 +33,9 @@ fn start(data_dir: &Path) -> Child {
 }
 
 fn terminate(child: &mut Child) -> Option<i32> {
-    let killed = Command::new("kill").arg(child.id().to_string()).status().unwrap();
+    // The shell's own `kill`: small machines have no program of that name.
+    let kill = format!("kill {}", child.id());
+    let killed = Command::new("sh").args(["-c", &kill]).status().unwrap();
     assert!(killed.success());
     child.wait().unwrap().code()
 }
