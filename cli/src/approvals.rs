@@ -6,15 +6,19 @@ mod watch;
 use chassis::{auth::Audience, part::PartName};
 use proto::approval::v1::{Approval, CancelApprovalRequest, GetApprovalRequest, ListApprovalsRequest, approval::State};
 use serde_json::json;
+use tonic::{Response, Status};
 
 use crate::{
-    args::{ApprovalsArgs, ApprovalsCommand, CancelArgs, Format, GlobalArgs, ListApprovalsArgs, ShowApprovalArgs},
+    args::{
+        ApprovalsArgs, ApprovalsCommand, CancelArgs, ConnectArgs, Format, GlobalArgs, ListApprovalsArgs,
+        ShowApprovalArgs,
+    },
     client::{self, Session},
     console::Console,
     error::CliError,
     escape,
     exit::Exit,
-    shell::{directory_option, person_options},
+    shell::{directory_option, person_options, shell_word},
     view::approval::{self, ApprovalView},
 };
 
@@ -118,12 +122,50 @@ async fn cancel(args: &CancelArgs, global: &GlobalArgs, console: &mut Console<'_
         request_id: client::request_id(args.request_id),
         reason: args.reason.clone().unwrap_or_default(),
     };
+    let options = [("--request-id", &*message.request_id), ("--reason", &message.reason)];
+    let again = again("cancel", &message.name, &options, &args.connect, global);
     let request = session.call(Audience::Governance, message)?;
     let response = session.approvals()?.cancel_approval(request).await;
-    let response = response
-        .map_err(|status| session.failed(PartName::Approval, &status))?
-        .into_inner();
-    print_result(&view(response.approval)?, global, console)?;
+    finish(
+        &session,
+        response,
+        |response| response.approval,
+        &again,
+        global,
+        console,
+    )
+}
+
+/// The command line that sends the same once more.
+fn again(command: &str, name: &str, options: &[(&str, &str)], connect: &ConnectArgs, global: &GlobalArgs) -> String {
+    let given = options.iter().filter(|(_, value)| !value.is_empty());
+    let options: Vec<_> = given
+        .map(|(option, value)| format!(" {option} {}", shell_word(value)))
+        .collect();
+    let (options, person, directory) = (options.concat(), person_options(connect), directory_option(global));
+    let name = escape::one_line(name);
+    format!("countersign approvals {command} {name}{options}{person}{directory}")
+}
+
+/// Shows what was made of the approval; `again` repeats it.
+fn finish<R>(
+    session: &Session,
+    response: Result<Response<R>, Status>,
+    approval_of: impl FnOnce(R) -> Option<Approval>,
+    again: &str,
+    global: &GlobalArgs,
+    console: &mut Console<'_>,
+) -> Result<Exit, CliError> {
+    let response = response.map_err(|status| {
+        let error = session.failed(PartName::Approval, &status);
+        if client::may_have_happened(&status) {
+            return error.hint(format!(
+                "it may stand all the same; repeated like this, it never counts twice:\n    {again}"
+            ));
+        }
+        error
+    })?;
+    print_result(&view(approval_of(response.into_inner()))?, global, console)?;
     Ok(Exit::Ok)
 }
 

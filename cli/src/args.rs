@@ -16,7 +16,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use self::{
     approvals::{
         ApprovalsArgs, ApprovalsCommand, CancelArgs, DecideArgs, ListApprovalsArgs, ReconcileArgs, ReconciledOutcome,
-        RefuseArgs, ShowApprovalArgs, WatchArgs,
+        RefuseArgs, RepeatArgs, ShowApprovalArgs, WatchArgs,
     },
     connect::ConnectArgs,
     policy::{

@@ -20,6 +20,7 @@ use tonic::{
     metadata::MetadataValue,
     transport::{Channel, Endpoint},
 };
+use tonic_types::StatusExt as _;
 use uuid::Uuid;
 
 use crate::{
@@ -76,6 +77,23 @@ pub(crate) fn is_interruption(status: &Status) -> bool {
     matches!(
         status.code(),
         Code::Unavailable | Code::Cancelled | Code::Unknown | Code::DeadlineExceeded
+    )
+}
+
+/// Whether a call that ended like this may have taken effect: a part that knows better says so.
+pub(crate) fn may_have_happened(status: &Status) -> bool {
+    use tonic::Code;
+    if matches!(status.code(), Code::Internal | Code::DeadlineExceeded) {
+        return true;
+    }
+    let details = status.get_error_details();
+    details.error_info().map_or_else(
+        || is_interruption(status),
+        |info| {
+            info.metadata
+                .get("committed")
+                .is_some_and(|committed| committed == "unknown")
+        },
     )
 }
 
@@ -208,4 +226,34 @@ fn local(name: &str, global: &GlobalArgs) -> Result<Who, CliError> {
 fn read_token(path: &Path) -> Result<SecretString, CliError> {
     chassis::secret::read(path)
         .map_err(|error| CliError::new(format!("can't use the token file: {}", with_causes(&error))))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use tonic::Code;
+    use tonic_types::ErrorDetails;
+
+    use super::*;
+
+    #[test]
+    fn only_what_a_part_answers_says_that_nothing_happened() {
+        let answered = |code, reason: &str, metadata: &[(&str, &str)]| {
+            let metadata: HashMap<_, _> = metadata
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect();
+            let details = ErrorDetails::with_error_info(reason, "approval.countersign", metadata);
+            may_have_happened(&Status::with_error_details(code, "", details))
+        };
+        let unknown = [("committed", "unknown")];
+        assert!(may_have_happened(&Status::unavailable("connection reset")));
+        assert!(answered(Code::Internal, "INTERNAL", &[]));
+        assert!(answered(Code::DeadlineExceeded, "DEADLINE_EXCEEDED", &[]));
+        assert!(answered(Code::Unavailable, "PART_UNAVAILABLE", &unknown));
+        assert!(!answered(Code::Unavailable, "PART_UNAVAILABLE", &[]));
+        assert!(!answered(Code::Aborted, "STALE_ETAG", &[]));
+        assert!(!may_have_happened(&Status::unimplemented("")));
+    }
 }

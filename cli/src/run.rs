@@ -72,7 +72,7 @@ async fn create(
 /// What an error in place of a run means: a refusal says that nothing happened, silence says nothing.
 fn not_submitted(session: &Session, status: &Status, request_id: &str) -> CliError {
     let error = session.failed(PartName::Orchestrator, status);
-    if client::is_interruption(status) && error.reason().is_empty() {
+    if client::may_have_happened(status) {
         return error.hint(format!(
             "whether it was accepted is not known: repeat it with --request-id {request_id}, which never runs it twice"
         ));

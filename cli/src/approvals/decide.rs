@@ -1,30 +1,40 @@
 //! Decisions. What is decided on is what was read and shown: its etag and its digest go with the decision, and the
 //! digest is computed anew from the action that was shown.
 
-use chassis::{auth::Audience, part::PartName};
+use chassis::auth::Audience;
 use proto::{
-    approval::v1::{
-        Approval, DenyApprovalRequest, GrantApprovalRequest, ReconcileWarrantRequest, RevokeApprovalRequest,
-    },
+    approval::v1::{DenyApprovalRequest, GrantApprovalRequest, ReconcileWarrantRequest, RevokeApprovalRequest},
     common::v1::Outcome,
 };
-use tonic::{Response, Status};
 use warrant::ActionDigest;
 
-use super::{DECIDER, get, name_of, print_result, view};
+use super::{DECIDER, again, finish, get, name_of};
 use crate::{
-    args::{DecideArgs, GlobalArgs, ReconcileArgs, ReconciledOutcome, RefuseArgs},
+    args::{ConnectArgs, DecideArgs, GlobalArgs, ReconcileArgs, ReconciledOutcome, RefuseArgs, RepeatArgs},
     client::{Session, request_id},
     console::Console,
     error::CliError,
+    escape,
     exit::Exit,
     view::approval::ApprovalView,
 };
 
+/// What a decision is made of.
+struct Draft {
+    session: Session,
+    /// As it was read, at the etag that is decided on.
+    approval: ApprovalView,
+    request_id: String,
+    /// The command line that repeats it.
+    again: String,
+}
+
 pub(super) async fn grant(args: &DecideArgs, global: &GlobalArgs, console: &mut Console<'_>) -> Result<Exit, CliError> {
     let asks = must_ask(args, console)?;
-    let session = Session::open(&args.connect, global, DECIDER)?;
-    let approval = get(&session, &name_of(&args.name)?).await?;
+    let reason = args.reason.clone().unwrap_or_default();
+    let options = [("--reason", &*reason)];
+    let draft = Draft::read("grant --yes", &options, &args.name, &args.repeat, &args.connect, global).await?;
+    let approval = draft.approval;
     check_digest(&approval, args.digest.as_ref())?;
     if asks {
         let text = approval.to_text(console.err_palette());
@@ -37,26 +47,42 @@ pub(super) async fn grant(args: &DecideArgs, global: &GlobalArgs, console: &mut 
         name: approval.name,
         etag: approval.etag,
         action_digest: approval.action_digest,
-        request_id: request_id(args.request_id),
-        reason: args.reason.clone().unwrap_or_default(),
+        request_id: draft.request_id,
+        reason,
     };
+    let (session, again) = (draft.session, draft.again);
     let request = session.call(Audience::Approval, message)?;
     let response = session.approvals()?.grant_approval(request).await;
-    finish(&session, response, |response| response.approval, global, console)
+    finish(
+        &session,
+        response,
+        |response| response.approval,
+        &again,
+        global,
+        console,
+    )
 }
 
 pub(super) async fn deny(args: &RefuseArgs, global: &GlobalArgs, console: &mut Console<'_>) -> Result<Exit, CliError> {
-    let (session, approval) = read(args, global).await?;
+    let draft = Draft::refuse("deny", args, global).await?;
     let message = DenyApprovalRequest {
-        name: approval.name,
-        etag: approval.etag,
-        action_digest: approval.action_digest,
-        request_id: request_id(args.request_id),
+        name: draft.approval.name,
+        etag: draft.approval.etag,
+        action_digest: draft.approval.action_digest,
+        request_id: draft.request_id,
         reason: args.reason.clone(),
     };
+    let (session, again) = (draft.session, draft.again);
     let request = session.call(Audience::Approval, message)?;
     let response = session.approvals()?.deny_approval(request).await;
-    finish(&session, response, |response| response.approval, global, console)
+    finish(
+        &session,
+        response,
+        |response| response.approval,
+        &again,
+        global,
+        console,
+    )
 }
 
 pub(super) async fn revoke(
@@ -64,17 +90,25 @@ pub(super) async fn revoke(
     global: &GlobalArgs,
     console: &mut Console<'_>,
 ) -> Result<Exit, CliError> {
-    let (session, approval) = read(args, global).await?;
+    let draft = Draft::refuse("revoke", args, global).await?;
     let message = RevokeApprovalRequest {
-        name: approval.name,
-        etag: approval.etag,
-        action_digest: approval.action_digest,
-        request_id: request_id(args.request_id),
+        name: draft.approval.name,
+        etag: draft.approval.etag,
+        action_digest: draft.approval.action_digest,
+        request_id: draft.request_id,
         reason: args.reason.clone(),
     };
+    let (session, again) = (draft.session, draft.again);
     let request = session.call(Audience::Approval, message)?;
     let response = session.approvals()?.revoke_approval(request).await;
-    finish(&session, response, |response| response.approval, global, console)
+    finish(
+        &session,
+        response,
+        |response| response.approval,
+        &again,
+        global,
+        console,
+    )
 }
 
 pub(super) async fn reconcile(
@@ -82,43 +116,30 @@ pub(super) async fn reconcile(
     global: &GlobalArgs,
     console: &mut Console<'_>,
 ) -> Result<Exit, CliError> {
-    let session = Session::open(&args.connect, global, DECIDER)?;
-    let approval = get(&session, &name_of(&args.name)?).await?;
-    let outcome = match args.outcome {
-        ReconciledOutcome::Succeeded => Outcome::Succeeded,
-        ReconciledOutcome::Failed => Outcome::Failed,
+    let (outcome, word) = match args.outcome {
+        ReconciledOutcome::Succeeded => (Outcome::Succeeded, "succeeded"),
+        ReconciledOutcome::Failed => (Outcome::Failed, "failed"),
     };
+    let options = [("--outcome", word), ("--reason", &args.reason)];
+    let draft = Draft::read("reconcile", &options, &args.name, &args.repeat, &args.connect, global).await?;
     let message = ReconcileWarrantRequest {
-        approval: approval.name,
-        etag: approval.etag,
+        approval: draft.approval.name,
+        etag: draft.approval.etag,
         outcome: outcome.into(),
         reason: args.reason.clone(),
-        request_id: request_id(args.request_id),
+        request_id: draft.request_id,
     };
+    let (session, again) = (draft.session, draft.again);
     let request = session.call(Audience::Approval, message)?;
     let response = session.warrants()?.reconcile_warrant(request).await;
-    finish(&session, response, |response| response.approval, global, console)
-}
-
-async fn read(args: &RefuseArgs, global: &GlobalArgs) -> Result<(Session, ApprovalView), CliError> {
-    let session = Session::open(&args.connect, global, DECIDER)?;
-    let approval = get(&session, &name_of(&args.name)?).await?;
-    check_digest(&approval, args.digest.as_ref())?;
-    Ok((session, approval))
-}
-
-fn finish<R>(
-    session: &Session,
-    response: Result<Response<R>, Status>,
-    approval_of: impl FnOnce(R) -> Option<Approval>,
-    global: &GlobalArgs,
-    console: &mut Console<'_>,
-) -> Result<Exit, CliError> {
-    let response = response
-        .map_err(|status| session.failed(PartName::Approval, &status))?
-        .into_inner();
-    print_result(&view(approval_of(response))?, global, console)?;
-    Ok(Exit::Ok)
+    finish(
+        &session,
+        response,
+        |response| response.approval,
+        &again,
+        global,
+        console,
+    )
 }
 
 /// Whether to ask the person at the terminal; without one, the command line itself must say that it is meant.
@@ -153,10 +174,47 @@ fn check_digest(approval: &ApprovalView, insisted: Option<&ActionDigest>) -> Res
     }
 }
 
+// === impl Draft ===
+
+impl Draft {
+    /// A decision on the approval as it is now, unless it repeats an earlier one.
+    async fn read(
+        command: &str,
+        options: &[(&str, &str)],
+        name: &str,
+        repeat: &RepeatArgs,
+        connect: &ConnectArgs,
+        global: &GlobalArgs,
+    ) -> Result<Self, CliError> {
+        let session = Session::open(connect, global, DECIDER)?;
+        let mut approval = get(&session, &name_of(name)?).await?;
+        if let Some(etag) = &repeat.etag {
+            approval.etag.clone_from(etag);
+        }
+        let request_id = request_id(repeat.request_id);
+        let etag = escape::one_line(&approval.etag);
+        let options = [&[("--etag", &*etag), ("--request-id", &request_id)], options].concat();
+        let again = again(command, &approval.name, &options, connect, global);
+        Ok(Self {
+            session,
+            approval,
+            request_id,
+            again,
+        })
+    }
+
+    async fn refuse(command: &str, args: &RefuseArgs, global: &GlobalArgs) -> Result<Self, CliError> {
+        let options = [("--reason", &*args.reason)];
+        let draft = Self::read(command, &options, &args.name, &args.repeat, &args.connect, global).await?;
+        check_digest(&draft.approval, args.digest.as_ref())?;
+        Ok(draft)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{args::ConnectArgs, console::Terminals, view::approval::tests::pending};
+    use crate::{console::Terminals, view::approval::tests::pending};
 
     fn asks(yes: bool, digest: bool, terminal: bool) -> Result<bool, CliError> {
         let args = DecideArgs {
@@ -164,7 +222,7 @@ mod tests {
             digest: digest.then(|| ActionDigest::from_bytes([0; 32])),
             reason: None,
             yes,
-            request_id: None,
+            repeat: RepeatArgs::default(),
             connect: ConnectArgs::default(),
         };
         let (mut out, mut err, mut input) = (Vec::new(), Vec::new(), std::io::empty());

@@ -61,6 +61,17 @@ pub struct ShowApprovalArgs {
     pub connect: ConnectArgs,
 }
 
+/// What makes a decision the same one again.
+#[derive(Clone, Debug, Default, Args)]
+pub struct RepeatArgs {
+    /// Decide on the approval as it was at this etag; whoever repeats a decision gives it [default: the present one]
+    #[arg(long, value_name = "ETAG")]
+    pub etag: Option<String>,
+    /// UUID that makes repeating safe, with the same --etag [default: a new one]
+    #[arg(long, value_name = "UUID")]
+    pub request_id: Option<uuid::Uuid>,
+}
+
 /// Options of `approvals grant`.
 #[derive(Clone, Debug, Args)]
 pub struct DecideArgs {
@@ -76,9 +87,9 @@ pub struct DecideArgs {
     /// Don't ask; needed without a terminal unless --digest is given
     #[arg(long, short)]
     pub yes: bool,
-    /// UUID that makes repeating safe [default: a new one]
-    #[arg(long, value_name = "UUID")]
-    pub request_id: Option<uuid::Uuid>,
+    /// How to repeat it.
+    #[command(flatten)]
+    pub repeat: RepeatArgs,
     /// Who, and where to.
     #[command(flatten)]
     pub connect: ConnectArgs,
@@ -96,9 +107,9 @@ pub struct RefuseArgs {
     /// Decide only if the action has this digest, as `approvals show` printed it
     #[arg(long, value_name = "DIGEST")]
     pub digest: Option<warrant::ActionDigest>,
-    /// UUID that makes repeating safe [default: a new one]
-    #[arg(long, value_name = "UUID")]
-    pub request_id: Option<uuid::Uuid>,
+    /// How to repeat it.
+    #[command(flatten)]
+    pub repeat: RepeatArgs,
     /// Who, and where to.
     #[command(flatten)]
     pub connect: ConnectArgs,
@@ -150,9 +161,9 @@ pub struct ReconcileArgs {
     /// The evidence, for the record
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
-    /// UUID that makes repeating safe [default: a new one]
-    #[arg(long, value_name = "UUID")]
-    pub request_id: Option<uuid::Uuid>,
+    /// How to repeat it.
+    #[command(flatten)]
+    pub repeat: RepeatArgs,
     /// Who, and where to.
     #[command(flatten)]
     pub connect: ConnectArgs,

@@ -7,7 +7,9 @@ pub(super) const fn advice(reason: ErrorReason) -> &'static str {
     match reason {
         ErrorReason::InvalidFields => "correct the fields named above",
         ErrorReason::InvalidPageToken => "list again from the first page",
-        ErrorReason::RequestIdReused => "use a new --request-id for another request, or repeat the old one unchanged",
+        ErrorReason::RequestIdReused => {
+            "use a new --request-id for another request, or repeat the old one unchanged (a decision with its --etag)"
+        }
         ErrorReason::Overloaded | ErrorReason::ShuttingDown => "wait a moment and try again",
         ErrorReason::MessageTooLarge => "shorten the request",
         ErrorReason::DeadlineExceeded | ErrorReason::PartUnavailable => {

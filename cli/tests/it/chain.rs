@@ -3,7 +3,10 @@
 use cli::Exit;
 use testkit::fake_gateway::{Behaviour, FakeGateway};
 
-use crate::instance::{AMBER, GREEN, Instance, RED, run};
+use crate::{
+    instance::{AMBER, GREEN, Instance, RED, run, type_in_a_shell},
+    lossy::losing_the_second_answer,
+};
 
 const ID: &str = "6f1c7b9e-3f0a-4a51-9d1c-6a1de6f0b1aa";
 
@@ -269,6 +272,36 @@ async fn an_unknown_outcome_is_reconciled_by_a_person() {
         .json(&[&["approvals", "reconcile", name], &evidence[..]].concat())
         .await;
     assert_eq!((exit, &lines[0]["state"]), (Exit::Ok, &"FAILED".into()), "{lines:?}");
+}
+
+#[tokio::test]
+async fn a_decision_whose_answer_is_lost_is_repeated_as_printed() {
+    let instance = Instance::start_with(None, &[]).await;
+    let approval = pending(&instance).await;
+    let part = instance.endpoint("approval");
+    let reason = ["--reason", "agreed, it's fine"];
+    for (decision, state) in [
+        (&["approvals", "grant", &approval, "--yes"][..], "GRANTED"),
+        (&["approvals", "revoke", &approval], "REVOKED"),
+    ] {
+        let way = losing_the_second_answer(&part, &approval).await;
+        let typed = [decision, &reason, &["--endpoint-approval", &way]].concat();
+        let said = instance.run(&typed).await;
+        assert!(
+            said.exit == Exit::Failure && said.err.contains("it may stand"),
+            "{said:?}"
+        );
+        let again = said.err.lines().last().unwrap().trim();
+        for _ in 0..2 {
+            let (code, printed) = type_in_a_shell(again).await;
+            assert!(code == Some(0) && printed.contains(state), "{again}: {printed}");
+        }
+        let other = again.replace("fine", "not fine");
+        let (code, printed) = type_in_a_shell(&other).await;
+        assert!(code == Some(1) && printed.contains("REQUEST_ID_REUSED"), "{printed}");
+    }
+    let (_, shown) = instance.json(&["approvals", "show", &approval]).await;
+    assert_eq!(shown[0]["votes"].as_array().map(Vec::len), Some(1), "{shown:?}");
 }
 
 #[tokio::test]

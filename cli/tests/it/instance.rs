@@ -95,6 +95,13 @@ impl Instance {
         .await
     }
 
+    /// Where a part listens.
+    pub(crate) fn endpoint(&self, part: &str) -> String {
+        let endpoints = std::fs::read_to_string(self.data().join("endpoints.json")).unwrap();
+        let endpoints: Value = serde_json::from_str(&endpoints).unwrap();
+        endpoints[part].as_str().unwrap().to_owned()
+    }
+
     pub(crate) fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
@@ -147,6 +154,17 @@ pub(crate) async fn run(arguments: &[&str]) -> Said {
         }
     };
     tokio::task::spawn_blocking(command).await.unwrap()
+}
+
+/// Types a printed command line into a shell; its exit code, and all that it printed.
+pub(crate) async fn type_in_a_shell(line: &str) -> (Option<i32>, String) {
+    let program = Path::new(env!("CARGO_BIN_EXE_countersign"));
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", line]).env("PATH", program.parent().unwrap());
+    let output = tokio::task::spawn_blocking(move || command.output()).await;
+    let output = output.unwrap().unwrap();
+    let printed = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(printed).unwrap())
 }
 
 fn spawn(folder: &Path, gateway: Option<&FakeGateway>, options: &[&str]) -> Process {

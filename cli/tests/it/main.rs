@@ -4,5 +4,6 @@
 
 mod chain;
 mod instance;
+mod lossy;
 mod up;
 mod usage;

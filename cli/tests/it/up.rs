@@ -102,8 +102,6 @@ async fn other_deployments_are_reached_with_a_token_and_endpoints() {
         .out;
     let file = instance.file("alice.token");
     fs::write(&file, token).unwrap();
-    let endpoints = fs::read_to_string(instance.data().join("endpoints.json")).unwrap();
-    let endpoints: serde_json::Value = serde_json::from_str(&endpoints).unwrap();
     let nowhere = instance.file("nowhere");
     let common = [
         "--data-dir",
@@ -111,7 +109,8 @@ async fn other_deployments_are_reached_with_a_token_and_endpoints() {
         "--token-file",
         file.to_str().unwrap(),
     ];
-    let orchestrator = ["--endpoint-orchestrator", endpoints["orchestrator"].as_str().unwrap()];
+    let orchestrator = instance.endpoint("orchestrator");
+    let orchestrator = ["--endpoint-orchestrator", &*orchestrator];
     let said = run(&[&["run", GREEN], &common[..], &orchestrator].concat()).await;
     assert_eq!(said.exit, Exit::Ok, "{said:?}");
     let said = run(&[&["approvals", "list"], &common[..]].concat()).await;
