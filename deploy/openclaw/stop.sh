@@ -12,7 +12,7 @@ RUN=$(cd "${1:?usage: stop.sh [--running] RUN_DIR}" 2>/dev/null && pwd) || exit 
 
 # A pid counts only while it still belongs to a process that names this run folder: pids are used again.
 owned() {
-  [ -n "$1" ] && case "$(ps -ww -o args= -p "$1" 2>/dev/null)" in *"$RUN"*) true ;; *) false ;; esac
+  [ -n "$1" ] && grep -qzxF -e "$RUN" "/proc/$1/cmdline" 2>/dev/null
 }
 
 supervisor=$(cat "$RUN/supervisor.pid" 2>/dev/null)
