@@ -19,8 +19,7 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 TIMEOUT=${START_TIMEOUT_S:-240}
 
 "$HERE/install.sh"
-OPENCLAW=$(sed -n 's/.*"openclaw": "\([^"]*\)".*/\1/p' "$HERE/package.json")
-INSTALL=$(echo "$(cache_dir)/openclaw/$OPENCLAW"-node-*)
+INSTALL=$(openclaw_dir)
 NODE=$(echo "$INSTALL"/node_modules/node-linux-*/bin/node)
 
 umask 077
