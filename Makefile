@@ -64,8 +64,8 @@ bench: release ## Measure the overhead of governance and the speed of its parts 
 compare: ## Drive builds of `make release` side by side (BUILDS=old=FOLDER,new=FOLDER ROUNDS=24)
 	COMPARE=$(BUILDS) cargo bench $(CARGO_FLAGS) $(DIST) --bench overhead
 
-soak: ## The long runs: property tests with 100 times the cases
-	@PROPTEST_CASES=25600 NEXTEST_PROFILE=soak COUNTERSIGN_TEST_TIMEOUT=8h tools/test.sh $(ARGS)
+soak: ## The long runs: property tests with 100 times the cases, crash tests with more kills
+	@PROPTEST_CASES=25600 COUNTERSIGN_TEST_KILLS=$${COUNTERSIGN_TEST_KILLS:-100} NEXTEST_PROFILE=soak COUNTERSIGN_TEST_TIMEOUT=8h tools/test.sh $(ARGS)
 
 fuzz: ## Fuzz the classifier and the policy loader, each for FUZZ_SECONDS (default 60)
 	@tools/fuzz.sh

@@ -3,12 +3,17 @@
 # One OpenClaw Gateway with the stand-in model is installed if missing and started while the code compiles;
 # COUNTERSIGN_TEST_GATEWAY names its run folder (gateway.url, gateway.token, model.url) to the tests.
 # Foreign clients are tested too: buf is on the PATH, COUNTERSIGN_TEST_PYTHON names a Python with grpcio.
-# The outer time limit is COUNTERSIGN_TEST_TIMEOUT (default 45m).
+# Each step may take COUNTERSIGN_TEST_TIMEOUT (a whole number of s, m, h or d; default 45m).
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$HERE/common.sh"
 cd "$HERE/.."
-limited() { timeout --foreground --kill-after=30s "${COUNTERSIGN_TEST_TIMEOUT:-45m}" "$@"; }
+LIMIT=${COUNTERSIGN_TEST_TIMEOUT:-45m}
+limited() { timeout --foreground --kill-after=30s "$LIMIT" "$@"; }
+# The gateway outlives all beside which it runs: its own start, the build, the examples and the tests.
+declare -A SECONDS_OF=([m]=60 [h]=3600 [d]=86400)
+START_S=900
+LIFETIME_S=$((START_S + 3 * ${LIMIT%[smhd]} * ${SECONDS_OF[${LIMIT: -1}]:-1}))
 "$HERE/check-machine.sh"
 
 # The tests never use a provider's model, and no proxy stands between them and this machine's own ports.
@@ -31,7 +36,7 @@ COUNTERSIGN_TEST_PYTHON="$(cache_dir)/tools/grpcio/bin/python"
 export COUNTERSIGN_TEST_PYTHON
 deploy/openclaw/install.sh
 # The tests also need an agent with a few reading tools, for tool calls.
-OPENCLAW_AGENTS="$PWD/tests/gateway-agents.json" START_TIMEOUT_S=900 PARENT_PID=$$ MAX_LIFETIME_S=5400 deploy/openclaw/start.sh "$RUN/gateway" >"$RUN/start.log" 2>&1 </dev/null &
+OPENCLAW_AGENTS="$PWD/tests/gateway-agents.json" START_TIMEOUT_S=$START_S PARENT_PID=$$ MAX_LIFETIME_S=$LIFETIME_S deploy/openclaw/start.sh "$RUN/gateway" >"$RUN/start.log" 2>&1 </dev/null &
 starter=$!
 
 say "building the programs and the tests"
