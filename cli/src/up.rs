@@ -65,7 +65,8 @@ async fn up(args: &UpArgs, global: &GlobalArgs, console: &mut Console<'_>) -> Re
     };
     let drained = deployment.drain().await;
     let forgotten = forget_endpoints(&data);
-    served.and(drained).and(forgotten).map(|()| Exit::Ok)
+    // What a part itself says comes first: it may be why the others could not start.
+    drained.and(served).and(forgotten).map(|()| Exit::Ok)
 }
 
 /// Says where the parts are, and waits for the end: a signal, or a part that stops by itself.
@@ -93,10 +94,13 @@ async fn serve(
             console.line(&text)?;
         }
     }
-    tokio::select! {
-        () = shutdown.cancelled() => console.note("stopping: what is being executed may finish; again to stop at once"),
-        () = deployment.any_ended() => console.note("a part stopped; stopping the others"),
-    }
+    let ending = tokio::select! {
+        () = shutdown.cancelled() => "stopping: what is being executed may finish; again to stop at once",
+        () = deployment.any_ended() => "a part stopped; stopping the others",
+    };
+    // Whoever read along may have gone first, as `tee` does on Ctrl-C.
+    let _ = console.note(ending);
+    Ok(())
 }
 
 fn forget_endpoints(data: &DataDir) -> Result<(), CliError> {

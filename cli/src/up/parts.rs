@@ -4,7 +4,7 @@ use std::{io, sync::Arc, time::Duration};
 
 use chassis::{BoxError, Node, NodeConfig, Part, PartName};
 use orchestrator::Links;
-use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
+use tokio::{net::TcpListener, task::JoinHandle, time::sleep};
 use tokio_util::sync::CancellationToken;
 use warrant::KnownSignatures;
 
@@ -80,22 +80,24 @@ impl Deployment {
     /// Serves a part and waits until it is ready.
     async fn serve(&mut self, built: Built) -> Result<(), BoxError> {
         let Built { node, part, listener } = built;
-        let (name, link, ended) = (part.name(), node.local(&part), self.ended.clone());
+        let (name, link, ended) = (part.name(), node.local(&part), self.ended.clone().drop_guard());
         let task = tokio::spawn(async move {
-            let result = part.serve(listener).await;
-            ended.cancel();
-            result
+            let _ended = ended;
+            part.serve(listener).await
         });
         self.running.push(Running { node, task });
         let ready = async {
+            // Not at once: a part that has not begun yet says that it is ready.
+            sleep(READY_POLL).await;
             while !link.is_ready().await {
-                tokio::time::sleep(READY_POLL).await;
+                sleep(READY_POLL).await;
             }
         };
-        timeout(READY_WITHIN, ready)
-            .await
-            .map_err(|_| format!("{name} does not get ready"))?;
-        Ok(())
+        tokio::select! {
+            () = ready => Ok(()),
+            () = self.any_ended() => Err("a part stopped".into()),
+            () = sleep(READY_WITHIN) => Err(format!("{name} does not get ready").into()),
+        }
     }
 }
 
@@ -214,4 +216,29 @@ fn executor_config(node: NodeConfig, args: &UpArgs, data: &DataDir) -> Result<ex
         accept_simulated: args.simulated_approver,
         ..executor_svc::Config::new(token_file, data.warrant_key_set(), data.verdict_key_set())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_part_that_fails_before_it_is_ready_is_not_waited_for() {
+        let node = Node::open(PartName::Trace, NodeConfig::default()).unwrap();
+        let failing = node.clone();
+        let part = Part::builder(&node)
+            .ready_when(move || {
+                failing.fail("told to");
+                async { false }
+            })
+            .build()
+            .unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut deployment = Deployment::default();
+        let served = deployment.serve(Built { node, part, listener });
+        let served = tokio::time::timeout(READY_WITHIN / 2, served).await;
+        assert!(served.unwrap().is_err());
+        let error = deployment.drain().await.unwrap_err().to_string();
+        assert_eq!(error, "stopped by a failure of trace-svc: told to");
+    }
 }

@@ -1,10 +1,13 @@
 //! `countersign up` itself: its start, its summary, its end.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Command};
 
 use cli::Exit;
 
-use testkit::fake_gateway::{Behaviour, FakeGateway};
+use testkit::{
+    fake_gateway::{Behaviour, FakeGateway},
+    process::Process,
+};
 
 use crate::instance::{GREEN, Instance, run};
 
@@ -116,6 +119,21 @@ async fn other_deployments_are_reached_with_a_token_and_endpoints() {
     let said = run(&[&["approvals", "list"], &common[..]].concat()).await;
     assert_eq!(said.exit, Exit::Failure);
     assert!(said.err.contains("no endpoint of approval-svc given"), "{}", said.err);
+}
+
+#[tokio::test]
+async fn it_ends_in_order_though_nobody_reads_what_it_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new("bash");
+    command
+        .args(["-c", "exec \"$@\" 2> >(:)", "bash", env!("CARGO_BIN_EXE_countersign")])
+        .args(["up", "--port-base", "0", "--data-dir"])
+        .arg(folder.path());
+    let mut process = Process::spawn(&mut command, &folder.path().join("up.log"));
+    let endpoints = folder.path().join("endpoints.json");
+    testkit::eventually("endpoints", async || endpoints.exists().then_some(())).await;
+    process.signal("TERM");
+    assert_eq!(process.wait().await, Some(0));
 }
 
 #[tokio::test]
