@@ -80,6 +80,17 @@ pub(crate) fn is_interruption(status: &Status) -> bool {
     )
 }
 
+/// When the part says to ask again, if it does: it was reached, and has not refused.
+pub(crate) fn told_to_wait(status: &Status) -> Option<Duration> {
+    let details = status.get_error_details();
+    details.retry_info().and_then(|info| info.retry_delay)
+}
+
+/// Whether a stream that ended like this can be taken up again.
+pub(crate) fn can_be_taken_up(status: &Status) -> bool {
+    is_interruption(status) || told_to_wait(status).is_some()
+}
+
 /// Whether a call that ended like this may have taken effect: a part that knows better says so.
 pub(crate) fn may_have_happened(status: &Status) -> bool {
     use tonic::Code;

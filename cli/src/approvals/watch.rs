@@ -11,7 +11,7 @@ use tonic::Status;
 use super::DECIDER;
 use crate::{
     args::{Format, GlobalArgs, WatchArgs},
-    client::{Session, is_interruption},
+    client::{Session, can_be_taken_up, told_to_wait},
     console::Console,
     error::CliError,
     escape,
@@ -48,14 +48,15 @@ pub(super) async fn run(args: &WatchArgs, global: &GlobalArgs, console: &mut Con
         if watch.is_done() {
             break;
         }
+        let told = lost.as_ref().and_then(told_to_wait).unwrap_or_default();
         // Without a token, what changes while the connection is down would be missed unsaid.
         let broken = lost
-            .filter(|status| !is_interruption(status) || watch.resume_token.is_empty() || watch.failures >= ATTEMPTS);
+            .filter(|status| !can_be_taken_up(status) || watch.resume_token.is_empty() || watch.failures >= ATTEMPTS);
         if let Some(status) = broken {
             return Err(session.failed(PartName::Approval, &status));
         }
         watch.failures += 1;
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(PAUSE.max(told)).await;
     }
     Ok(Exit::Ok)
 }

@@ -12,7 +12,7 @@ use tonic::Status;
 
 use super::{not_submitted, report::Reporter};
 use crate::{
-    client::{Session, is_interruption},
+    client::{Session, can_be_taken_up, told_to_wait},
     error::CliError,
 };
 
@@ -54,8 +54,9 @@ pub(super) async fn to_the_end(
 /// the ended run holds the whole answer.
 async fn take_up(session: &Session, run: &str, reporter: &mut Reporter<'_, '_>) -> Result<(), CliError> {
     let mut failures = 0;
+    let mut told = Duration::ZERO;
     while !reporter.has_ended() {
-        tokio::time::sleep(pause(failures)).await;
+        tokio::time::sleep(pause(failures).max(told)).await;
         let changes = reporter.changes();
         let interruption = match watch(session, run).await {
             Ok(stream) => drain(stream, reporter, false).await?,
@@ -63,7 +64,8 @@ async fn take_up(session: &Session, run: &str, reporter: &mut Reporter<'_, '_>) 
         };
         failures = if reporter.changes() == changes { failures + 1 } else { 0 };
         let lost = interruption.is_some() && failures > ATTEMPTS;
-        if let Some(status) = interruption.filter(|status| lost || !is_interruption(status)) {
+        told = interruption.as_ref().and_then(told_to_wait).unwrap_or_default();
+        if let Some(status) = interruption.filter(|status| lost || !can_be_taken_up(status)) {
             return Err(session.failed(PartName::Orchestrator, &status));
         }
     }
@@ -98,7 +100,7 @@ async fn drain(mut stream: Updates, reporter: &mut Reporter<'_, '_>, output: boo
 }
 
 fn check(session: &Session, interruption: Option<Status>) -> Result<(), CliError> {
-    let refusal = interruption.filter(|status| !is_interruption(status));
+    let refusal = interruption.filter(|status| !can_be_taken_up(status));
     refusal.map_or(Ok(()), |status| Err(session.failed(PartName::Orchestrator, &status)))
 }
 

@@ -5,5 +5,6 @@
 mod chain;
 mod instance;
 mod lossy;
+mod overload;
 mod up;
 mod usage;
