@@ -3,11 +3,12 @@
 use std::{
     env, fs,
     io::{self, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
 use chassis::part::PartName;
+use tempfile::NamedTempFile;
 
 use crate::{args::GlobalArgs, error::CliError};
 
@@ -22,8 +23,7 @@ pub(crate) struct DataDir(PathBuf);
 #[derive(Debug)]
 pub(crate) struct NewFile {
     path: PathBuf,
-    temporary: PathBuf,
-    file: fs::File,
+    file: NamedTempFile,
 }
 
 /// Where a command writes what the user asked for.
@@ -152,49 +152,32 @@ impl DataDir {
 
 impl NewFile {
     pub(crate) fn create(path: &Path) -> Result<Self, CliError> {
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(".new");
-        let temporary = path.with_file_name(name);
-        let open = || {
-            // A leftover of an interrupted write might be readable by others.
-            match fs::remove_file(&temporary) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-            fs::OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(PRIVATE_FILE)
-                .open(&temporary)
-        };
-        let file = open().map_err(|error| CliError::io(format!("write `{}`", path.display()), error))?;
+        let file = tempfile::Builder::new()
+            .prefix(".countersign-")
+            .permissions(fs::Permissions::from_mode(PRIVATE_FILE))
+            .tempfile_in(folder_of(path))
+            .map_err(|error| cant_write(path, error))?;
         Ok(Self {
             path: path.to_owned(),
-            temporary,
             file,
         })
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), CliError> {
-        self.file.write_all(bytes).map_err(|error| self.failed(error))
+        self.file
+            .as_file_mut()
+            .write_all(bytes)
+            .map_err(|error| cant_write(&self.path, error))
     }
 
     pub(crate) fn commit(self) -> Result<(), CliError> {
-        let folder = self
-            .path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty())
-            .unwrap_or_else(|| Path::new("."));
+        let Self { path, file } = self;
         let commit = || {
-            self.file.sync_all()?;
-            fs::rename(&self.temporary, &self.path)?;
-            fs::File::open(folder)?.sync_all()
+            file.as_file().sync_all()?;
+            file.persist(&path)?;
+            fs::File::open(folder_of(&path))?.sync_all()
         };
-        commit().map_err(|error| self.failed(error))
-    }
-
-    fn failed(&self, error: io::Error) -> CliError {
-        CliError::io(format!("write `{}`", self.path.display()), error)
+        commit().map_err(|error| cant_write(&path, error))
     }
 }
 
@@ -204,7 +187,7 @@ impl OutFile {
     /// A file that isn't there, or is a file, is written whole or not at all, where a link leads to. What is something
     /// else, as a pipe or a terminal, is written into.
     pub(crate) fn open(path: &Path) -> Result<Self, CliError> {
-        let failed = |error| CliError::io(format!("write `{}`", path.display()), error);
+        let failed = |error| cant_write(path, error);
         match fs::metadata(path) {
             Ok(found) if found.is_file() => {
                 let target = fs::canonicalize(path).map_err(failed)?;
@@ -221,9 +204,7 @@ impl OutFile {
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), CliError> {
         match self {
             Self::New(file) => file.write(bytes),
-            Self::Stream(file, path) => file
-                .write_all(bytes)
-                .map_err(|error| CliError::io(format!("write `{}`", path.display()), error)),
+            Self::Stream(file, path) => file.write_all(bytes).map_err(|error| cant_write(path, error)),
         }
     }
 
@@ -247,6 +228,16 @@ pub(crate) fn write_private(path: &Path, content: &[u8]) -> Result<(), CliError>
     file.commit()
 }
 
+fn folder_of(path: &Path) -> &Path {
+    path.parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or_else(|| Path::new("."))
+}
+
+fn cant_write(path: &Path, error: io::Error) -> CliError {
+    CliError::io(format!("write `{}`", path.display()), error)
+}
+
 /// Makes a directory and what is missing above it. One that exists is left as it is: it may be somebody else's, and
 /// each private file is private by itself.
 fn make_private_directory(path: &Path) -> io::Result<()> {
@@ -258,8 +249,6 @@ fn make_private_directory(path: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
 
     fn mode(path: &Path) -> u32 {
@@ -310,13 +299,19 @@ mod tests {
     }
 
     #[test]
-    fn an_open_leftover_is_not_written_into() {
+    fn what_stands_beside_an_output_is_left_alone() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("key.pem");
-        let leftover = folder.path().join("key.pem.new");
-        fs::write(&leftover, "").unwrap();
-        fs::set_permissions(&leftover, fs::Permissions::from_mode(0o644)).unwrap();
-        write_private(&path, b"secret").unwrap();
-        assert_eq!(mode(&path), 0o600);
+        let (file, neighbour) = (folder.path().join("report"), folder.path().join("report.new"));
+        fs::write(&neighbour, "the user's").unwrap();
+        for name in [&file, &neighbour] {
+            let mut given_up = OutFile::open(name).unwrap();
+            given_up.write(b"half").unwrap();
+        }
+        let mut out = OutFile::open(&file).unwrap();
+        out.write(b"whole").unwrap();
+        out.commit().unwrap();
+        assert_eq!(fs::read_to_string(&neighbour).unwrap(), "the user's");
+        assert_eq!(mode(&file), 0o600);
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 2);
     }
 }
