@@ -18,6 +18,7 @@ use crate::{
     error::CliError,
     escape,
     exit::Exit,
+    pages,
     shell::{directory_option, person_options, shell_word},
     view::approval::{self, ApprovalView},
 };
@@ -26,7 +27,6 @@ use crate::{
 const DECIDER: &str = "bob";
 /// Who withdraws requests, unless somebody else is named.
 const REQUESTER: &str = "alice";
-const LARGEST_PAGE: u32 = 1_000;
 
 pub(crate) async fn run(
     args: &ApprovalsArgs,
@@ -48,13 +48,7 @@ pub(crate) async fn run(
 async fn list(args: &ListApprovalsArgs, global: &GlobalArgs, console: &mut Console<'_>) -> Result<Exit, CliError> {
     let session = Session::open(&args.connect, global, DECIDER)?;
     let filter = filter_of(args)?;
-    let mut approvals = Vec::new();
-    let mut page_token = String::new();
-    loop {
-        let missing = usize::try_from(args.limit)
-            .unwrap_or(usize::MAX)
-            .saturating_sub(approvals.len());
-        let page_size = i32::try_from(missing.min(LARGEST_PAGE as usize)).unwrap_or(i32::MAX);
+    let (approvals, more) = pages::collect(Some(args.limit), async |page_size, page_token| {
         let message = ListApprovalsRequest {
             page_size,
             page_token,
@@ -65,13 +59,10 @@ async fn list(args: &ListApprovalsArgs, global: &GlobalArgs, console: &mut Conso
         let page = response
             .map_err(|status| session.failed(PartName::Approval, &status))?
             .into_inner();
-        approvals.extend(page.approvals.into_iter().map(ApprovalView::from));
-        page_token = page.next_page_token;
-        if page_token.is_empty() || approvals.len() >= args.limit as usize {
-            break;
-        }
-    }
-    let more = !page_token.is_empty();
+        Ok((page.approvals, page.next_page_token))
+    })
+    .await?;
+    let approvals: Vec<_> = approvals.into_iter().map(ApprovalView::from).collect();
     match global.output {
         Format::Json => console.json(&json!({"approvals": approvals, "more": more}))?,
         Format::Text if approvals.is_empty() => console.note("nothing to show")?,

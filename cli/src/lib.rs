@@ -11,6 +11,7 @@ mod error;
 mod escape;
 mod exit;
 mod identities;
+mod pages;
 mod paths;
 mod policy;
 mod run;

@@ -12,12 +12,12 @@ use crate::{
     console::Console,
     error::CliError,
     exit::Exit,
+    pages,
     view::trace::{EventView, TraceView, event_table, trace_table},
 };
 
 /// Who reads, unless somebody else is named.
 const READER: &str = "alice";
-const LARGEST_PAGE: u32 = 1_000;
 /// Id of the log's own trace, which is no run's.
 const LOG_TRACE: &str = "00000000000000000000000000000000";
 
@@ -31,12 +31,9 @@ pub(crate) async fn run(args: &TraceArgs, global: &GlobalArgs, console: &mut Con
 
 async fn list(args: &ListTracesArgs, global: &GlobalArgs, console: &mut Console<'_>) -> Result<Exit, CliError> {
     let session = Session::open(&args.connect, global, READER)?;
-    let mut traces = Vec::new();
-    let mut page_token = String::new();
-    loop {
-        let missing = (args.limit as usize).saturating_sub(traces.len());
+    let (traces, more) = pages::collect(Some(args.limit), async |page_size, page_token| {
         let message = ListTracesRequest {
-            page_size: i32::try_from(missing.min(LARGEST_PAGE as usize)).unwrap_or(i32::MAX),
+            page_size,
             page_token,
             filter: args.filter.clone().unwrap_or_default(),
         };
@@ -45,13 +42,10 @@ async fn list(args: &ListTracesArgs, global: &GlobalArgs, console: &mut Console<
         let page = response
             .map_err(|status| session.failed(PartName::Trace, &status))?
             .into_inner();
-        traces.extend(page.traces.into_iter().map(TraceView::from));
-        page_token = page.next_page_token;
-        if page_token.is_empty() || traces.len() >= args.limit as usize {
-            break;
-        }
-    }
-    let more = !page_token.is_empty();
+        Ok((page.traces, page.next_page_token))
+    })
+    .await?;
+    let traces: Vec<_> = traces.into_iter().map(TraceView::from).collect();
     match global.output {
         Format::Json => console.json(&json!({"traces": traces, "more": more}))?,
         Format::Text if traces.is_empty() => console.note("nothing to show")?,
@@ -92,11 +86,10 @@ async fn show(args: &ShowTraceArgs, global: &GlobalArgs, console: &mut Console<'
 }
 
 async fn events(session: &Session, parent: &str, include_content: bool) -> Result<Vec<EventView>, CliError> {
-    let mut events = Vec::new();
-    let mut page_token = String::new();
-    loop {
+    let (events, _) = pages::collect(None, async |page_size, page_token| {
         let message = ListEventsRequest {
             parent: parent.to_owned(),
+            page_size,
             page_token,
             include_content,
             ..ListEventsRequest::default()
@@ -106,12 +99,10 @@ async fn events(session: &Session, parent: &str, include_content: bool) -> Resul
         let page = response
             .map_err(|status| session.failed(PartName::Trace, &status))?
             .into_inner();
-        events.extend(page.events.into_iter().map(EventView::from));
-        page_token = page.next_page_token;
-        if page_token.is_empty() {
-            return Ok(events);
-        }
-    }
+        Ok((page.events, page.next_page_token))
+    })
+    .await?;
+    Ok(events.into_iter().map(EventView::from).collect())
 }
 
 /// The name of a trace, of which the id alone was given, or the run, which has the same id.
