@@ -21,7 +21,7 @@ mod log;
 pub(crate) use self::log::TraceClient;
 
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
+pub(crate) const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Spends warrants.

@@ -12,10 +12,11 @@
 //!    approval-svc's own events, an outcome that nobody was told is lost.
 //!
 //! Where 2 or 3 fails, nothing was sent, and the claim is completed as `NOT_STARTED`. A crash leaves the lease to run
-//! out; then nobody knows, and nobody tries again.
+//! out; then nobody knows, and nobody tries again. When the port closes, 2 is given up at once, 4 after
+//! [`Limits::grace`] and 5 after another [`Limits::parting`], so that there is time for 6.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, SystemTime},
 };
 
@@ -30,7 +31,7 @@ use proto::{
     approval::v1::{Approval, Claim, ClaimWarrantRequest, CompleteWarrantRequest},
     execution::v1::{Accepted, Finished},
 };
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::Status;
 use tracing::Instrument as _;
@@ -72,6 +73,8 @@ pub(crate) struct Limits {
     pub(crate) record_patience: Duration,
     /// How long a run may go on once the port is closed.
     pub(crate) grace: Duration,
+    /// For the receipt of the end after that, and as long again for its outcome to be taken.
+    pub(crate) parting: Duration,
 }
 
 /// Executes what it has a permit for.
@@ -84,6 +87,8 @@ pub(crate) struct Executor {
     pub(crate) ids: Arc<dyn Ids>,
     pub(crate) tasks: TaskTracker,
     pub(crate) closing: CancellationToken,
+    /// When it was first seen to close; the grace counts from there.
+    pub(crate) closed_at: OnceLock<Instant>,
     pub(crate) instance: String,
     pub(crate) limits: Limits,
 }
@@ -122,6 +127,7 @@ impl Executor {
             ids,
             tasks,
             closing,
+            closed_at: OnceLock::new(),
             instance,
             limits,
         }
@@ -189,6 +195,13 @@ impl Executor {
             skew,
             lease,
         })
+    }
+
+    /// Waits until what was sent has to be given up.
+    async fn out_of_time(&self) {
+        self.closing.cancelled().await;
+        let closed_at = *self.closed_at.get_or_init(Instant::now);
+        sleep(self.limits.grace.saturating_sub(closed_at.elapsed())).await;
     }
 }
 
@@ -261,11 +274,13 @@ impl Claimed<'_> {
             log,
             ids,
             clock,
+            closing,
             limits,
             ..
         } = self.executor;
         let event = self.recorder().started(ids.uuid(), clock.now(), request_sha256);
         tokio::select! {
+            biased;
             recorded = persist(limits.start_patience, || log.record(event.clone())) => {
                 recorded.map(|receipt| receipt.index).map_err(|status| relay(PartName::Trace, status))
             }
@@ -273,6 +288,7 @@ impl Claimed<'_> {
                 let error = standing.check().err().unwrap_or(ExecutionError::ClaimLost);
                 Err(to_status(&error))
             }
+            () = closing.cancelled() => Err(to_status(&ExecutionError::ShuttingDown)),
         }
     }
 
@@ -284,7 +300,9 @@ impl Claimed<'_> {
                 Ended::of_answer(answer, self.lease.standing())
             }
             standing = self.interrupted() => Ended::of_interruption(standing, self.request),
-            () = self.out_of_time() => Ended::unknown("executor-svc was stopped before the gateway had answered"),
+            () = self.executor.out_of_time() => {
+                Ended::unknown("executor-svc was stopped before the gateway had answered")
+            }
         }
     }
 
@@ -296,11 +314,6 @@ impl Claimed<'_> {
             sleep(LAST_WORDS).await;
         }
         standing
-    }
-
-    async fn out_of_time(&self) {
-        self.executor.closing.cancelled().await;
-        sleep(self.executor.limits.grace).await;
     }
 
     /// Records the end, completes the claim, tells the caller.
@@ -335,7 +348,7 @@ impl Claimed<'_> {
             .await;
     }
 
-    /// The index of the record, or none after long patience.
+    /// The index of the record, or none after long patience, or when the rest of the time is needed to complete.
     async fn record_end(&self, ended: &Ended, caller: &Caller) -> Option<u64> {
         let Executor {
             log,
@@ -345,7 +358,12 @@ impl Claimed<'_> {
             ..
         } = self.executor;
         let event = self.recorder().ended(ids.uuid(), clock.now(), ended, caller);
-        match persist(limits.record_patience, || log.record(event.clone())).await {
+        let recorded = tokio::select! {
+            biased;
+            recorded = persist(limits.record_patience, || log.record(event.clone())) => recorded,
+            () = self.out_of_time_to_record() => Err(Status::cancelled("executor-svc is stopping")),
+        };
+        match recorded {
             Ok(receipt) => Some(receipt.index),
             Err(status) => {
                 let message = status.message();
@@ -357,6 +375,11 @@ impl Claimed<'_> {
                 None
             }
         }
+    }
+
+    async fn out_of_time_to_record(&self) {
+        self.executor.out_of_time().await;
+        sleep(self.executor.limits.parting).await;
     }
 
     async fn complete(&self, ended: &Ended, receipt: Option<u64>) -> Result<Approval, Status> {

@@ -39,7 +39,7 @@ pub use crate::{
 /// The health name of the gateway.
 pub const GATEWAY_HEALTH: &str = "openclaw-gateway";
 
-/// Time kept back of the grace period, to record what was given up.
+/// Time kept back of the grace period, half to record what was given up, half to complete it.
 const PARTING_TIME: Duration = Duration::from_secs(5);
 
 /// The service as a process: from its command line, the program's name first, to its end.
@@ -61,10 +61,12 @@ pub fn build(config: &Config, node: &Node, approval: Link, trace: Link) -> Resul
         config.gateway_limits()?,
     )?);
     let health = Arc::new(GatewayHealth::new(Arc::clone(&gateway), Arc::clone(&clock)));
+    let grace_period = config.node.grace_period;
     let limits = Limits {
         start_patience: config.start_record_timeout,
         record_patience: config.end_record_timeout,
-        grace: config.node.grace_period.saturating_sub(PARTING_TIME),
+        grace: grace_period.saturating_sub(PARTING_TIME),
+        parting: grace_period.min(PARTING_TIME) / 2,
     };
     let (claims, log) = (Arc::new(ApprovalClient(approval)), Arc::new(TraceClient::new(trace)));
     let executor = Arc::new(Executor::new(node, gateway, claims, log, limits));

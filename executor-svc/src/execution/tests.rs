@@ -9,6 +9,7 @@ use proto::{
 use warrant::Action;
 
 use super::*;
+use crate::clients::FIRST_PAUSE;
 use crate::fixtures::{
     self,
     world::{Plan, Scene, State},
@@ -224,6 +225,8 @@ async fn an_executor_that_closes_sends_nothing_more() {
     while scene.world.journal().len() < 2 {
         tokio::task::yield_now().await;
     }
+    // The receipt comes as the port closes.
+    tokio::time::sleep(FIRST_PAUSE).await;
     scene.executor.closing.cancel();
     let refused = read(messages).await.unwrap_err();
     assert_eq!(reason_of(&refused), Some(ErrorReason::ShuttingDown));
@@ -233,6 +236,53 @@ async fn an_executor_that_closes_sends_nothing_more() {
         journal[journal.len() - 2..],
         ["record execution.failed", "complete NOT_STARTED"]
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_executor_that_closes_gives_back_at_once_what_it_could_not_begin() {
+    let scene = Scene::succeeding();
+    scene.plan(|state| state.usual_record = Some(Plan::Unreachable));
+    let messages = scene.begin(&fixtures::action());
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    scene.executor.closing.cancel();
+    let closed_at = Instant::now();
+    let refused = read(messages).await.unwrap_err();
+    assert_eq!(reason_of(&refused), Some(ErrorReason::ShuttingDown));
+    assert_eq!(closed_at.elapsed(), Duration::ZERO);
+    assert_eq!(scene.world.journal().last().unwrap(), "complete NOT_STARTED");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outcome_that_cannot_be_recorded_is_told_before_the_grace_period_ends() {
+    let scene = Scene::succeeding();
+    scene.plan(|state| {
+        state.records.push_back(Plan::Work);
+        state.usual_record = Some(Plan::Unreachable);
+    });
+    let messages = scene.begin(&fixtures::action());
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    scene.executor.closing.cancel();
+    let closed_at = Instant::now();
+    assert_eq!(finished(read(messages).await.unwrap()).outcome(), Outcome::Succeeded);
+    let Limits { grace, parting, .. } = scene.executor.limits;
+    assert_eq!(closed_at.elapsed(), grace + parting);
+    assert_eq!(scene.world.journal().last().unwrap(), "complete SUCCEEDED");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_given_up_as_time_runs_out_is_still_recorded() {
+    for (record, receipt_index) in [(Plan::Unreachable, 3), (Plan::Hang, 0)] {
+        let scene = Scene::new(None);
+        scene.plan(|state| state.records.extend([Plan::Work, record]));
+        let messages = scene.begin(&fixtures::action());
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        scene.executor.closing.cancel();
+        let closed_at = Instant::now();
+        assert_eq!(finished(read(messages).await.unwrap()).outcome(), Outcome::Unknown);
+        let Limits { grace, parting, .. } = scene.executor.limits;
+        assert!(closed_at.elapsed() <= grace + parting);
+        assert_eq!(scene.world.state().completed[0].receipt_index, receipt_index);
+    }
 }
 
 /// Begins an execution that hangs at the gateway, then changes the world.
