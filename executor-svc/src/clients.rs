@@ -1,9 +1,9 @@
 //! The other parts as the executor uses them: claims at approval-svc, records at trace-svc.
 
-use std::{fmt::Debug, future::Future, time::Duration};
+use std::{error::Error, fmt::Debug, future::Future, iter, time::Duration};
 
 use bytes::Bytes;
-use chassis::{CallContext, Link, link::within};
+use chassis::{CallContext, Link, fault, link::within};
 use futures_util::{FutureExt as _, future::BoxFuture};
 use proto::{
     approval::v1::{
@@ -14,7 +14,7 @@ use proto::{
     trace::v1::Receipt,
 };
 use tokio::time::{Instant, sleep};
-use tonic::Status;
+use tonic::{ConnectError, Status};
 
 mod log;
 
@@ -70,7 +70,7 @@ where
 /// Whether asking again would get the same answer: the part has looked at the request and refused it.
 pub(crate) fn is_final(status: &Status) -> bool {
     !matches!(
-        chassis::fault::reason_of(status),
+        fault::reason_of(status),
         None | Some(
             ErrorReason::Unspecified
                 | ErrorReason::Internal
@@ -85,6 +85,13 @@ pub(crate) fn is_final(status: &Status) -> bool {
                 | ErrorReason::LogUnavailable
         )
     )
+}
+
+/// Whether the part may have done what it was asked although it didn't say so.
+pub(crate) fn may_have_happened(status: &Status) -> bool {
+    let never_sent = iter::successors(status.source(), |&cause| cause.source()).any(<dyn Error>::is::<ConnectError>);
+    let refused = fault::reason_of(status) == Some(ErrorReason::ReceiptPending);
+    fault::outcome_unknown(status) && !never_sent && !refused
 }
 
 // === impl ApprovalClient ===
@@ -136,5 +143,26 @@ impl Claims for ApprovalClient {
                 .ok_or_else(|| Status::internal("the answer holds no approval"))
         }
         .boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chassis::{Code, PartName};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_never_sent_or_was_refused_has_not_happened() {
+        let of = |code, reason| may_have_happened(&fault::status("approval.countersign", code, reason, "no"));
+        assert!(of(Code::Internal, ErrorReason::Internal));
+        assert!(!of(Code::Unavailable, ErrorReason::PartUnavailable));
+        assert!(!of(Code::Unavailable, ErrorReason::ReceiptPending));
+        assert!(!of(Code::FailedPrecondition, ErrorReason::WarrantSpent));
+        assert!(may_have_happened(&Status::deadline_exceeded("no answer in time")));
+        assert!(may_have_happened(&Status::unavailable("connection reset")));
+        let nobody = ApprovalClient(Link::connect(PartName::Approval, "http://127.0.0.1:1", None).unwrap());
+        let claim = nobody.claim(&CallContext::background(), ClaimWarrantRequest::default());
+        assert!(!may_have_happened(&claim.await.unwrap_err()));
     }
 }

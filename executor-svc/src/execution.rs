@@ -11,13 +11,13 @@
 //! 6. The claim is completed with the outcome, even if its record could not be written: the log can be told later by
 //!    approval-svc's own events, an outcome that nobody was told is lost.
 //!
-//! Where 2 or 3 fails, nothing was sent, and the claim is completed as `NOT_STARTED`. A crash leaves the lease to run
-//! out; then nobody knows, and nobody tries again. When the port closes, 2 is given up at once, 4 after
-//! [`Limits::grace`] and 5 after another [`Limits::parting`], so that there is time for 6.
+//! Where 2 or 3 fails, nothing was sent, and the claim is completed as `NOT_STARTED`; so is a claim whose answer comes
+//! too late. A crash leaves the lease to run out; then nobody knows, and nobody tries again. When the port closes, 2 is
+//! given up at once, 4 after [`Limits::grace`] and 5 after another [`Limits::parting`], so that there is time for 6.
 
 use std::{
     sync::{Arc, OnceLock},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use chassis::{
@@ -28,7 +28,7 @@ use chassis::{
     time,
 };
 use proto::{
-    approval::v1::{Approval, Claim, ClaimWarrantRequest, CompleteWarrantRequest},
+    approval::v1::{Approval, Claim, CompleteWarrantRequest},
     execution::v1::{Accepted, Finished},
 };
 use tokio::time::{Instant, sleep};
@@ -41,6 +41,7 @@ use self::{
     ended::Ended,
     lease::{Lease, Standing},
     record::Recorder,
+    spending::Spending,
 };
 use crate::{
     clients::{Claims, TraceLog, persist},
@@ -54,13 +55,13 @@ pub(crate) mod caller;
 mod ended;
 mod lease;
 mod record;
+mod spending;
 
 /// What must be left of the lease when the request goes out. Longer than it takes to connect.
 pub(crate) const SEND_MARGIN: Duration = Duration::from_secs(10);
 
 /// How long the gateway's answer is still waited for after the claim was lost.
 const LAST_WORDS: Duration = Duration::from_secs(1);
-const CLAIM_PATIENCE: Duration = Duration::from_secs(15);
 const SKEW_WARNING: Duration = Duration::from_secs(5);
 const SKEW_LIMIT: Duration = warrant::CLOCK_LEEWAY;
 
@@ -148,9 +149,13 @@ impl Executor {
             return caller.refuse(to_status(&ExecutionError::ShuttingDown));
         }
         let request = self.gateway.prepare(&permit.action, &permit.verdict);
-        let claimed = match self.claim(permit, &request, context).await {
+        let spending = Spending::new(self, permit, &request, context);
+        let claimed = match spending.claim().await {
             Ok(claimed) => claimed,
-            Err(status) => return caller.refuse(status),
+            Err(status) => {
+                caller.refuse(status.clone());
+                return spending.give_back(&status).await;
+            }
         };
         let accepted = match claimed.start(&caller).await {
             Ok(accepted) => accepted,
@@ -161,58 +166,12 @@ impl Executor {
         claimed.end(ended, caller).await;
     }
 
-    /// Spends the warrant. Asked again with the same id while there is no answer, so that an answer that was lost
-    /// doesn't lose the claim.
-    async fn claim<'a>(
-        &'a self,
-        permit: &'a Permit,
-        request: &'a GatewayRequest,
-        context: &'a CallContext,
-    ) -> Result<Claimed<'a>, Status> {
-        let message = ClaimWarrantRequest {
-            request_id: self.ids.uuid().to_string(),
-            warrant_jws: permit.warrant_jws.clone(),
-            action_digest: permit.action.digest().to_string(),
-            executor_instance: self.instance.clone(),
-        };
-        let ask = || async {
-            let (asked_at, before) = (self.clock.monotonic(), self.clock.now());
-            let claim = self.claims.claim(context, message.clone()).await?;
-            let skew = skew(&claim, before, self.clock.now());
-            Ok((asked_at, claim, skew))
-        };
-        let (asked_at, claim, skew) = persist(CLAIM_PATIENCE, ask)
-            .await
-            .map_err(|status| relay(PartName::Approval, status))?;
-        let (claims, clock) = (Arc::clone(&self.claims), Arc::clone(&self.clock));
-        let lease = Lease::keep(&claim, asked_at, claims, clock, context.clone());
-        Ok(Claimed {
-            executor: self,
-            permit,
-            request,
-            context,
-            claim,
-            skew,
-            lease,
-        })
-    }
-
     /// Waits until what was sent has to be given up.
     async fn out_of_time(&self) {
         self.closing.cancelled().await;
         let closed_at = *self.closed_at.get_or_init(Instant::now);
         sleep(self.limits.grace.saturating_sub(closed_at.elapsed())).await;
     }
-}
-
-/// How far the server's clock stands outside the time in which it was asked.
-fn skew(claim: &Claim, before: SystemTime, after: SystemTime) -> Duration {
-    let Some(server) = claim.server_time.as_ref().and_then(time::from_proto) else {
-        return Duration::MAX;
-    };
-    let behind = before.duration_since(server).unwrap_or_default();
-    let ahead = server.duration_since(after).unwrap_or_default();
-    behind.max(ahead)
 }
 
 // === impl Claimed ===

@@ -191,6 +191,58 @@ async fn a_claim_whose_answer_was_lost_is_asked_for_again_with_the_same_id() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_claim_whose_answer_comes_too_late_is_given_back() {
+    let scene = Scene::succeeding();
+    scene.plan(|state| state.usual_claim = Some(Plan::AnswerLost));
+    assert_eq!(scene.run_to_refusal().await, Some(ErrorReason::PartUnavailable));
+    scene.plan(|state| state.usual_claim = None);
+    scene.rest().await;
+    let journal = scene.world.journal();
+    let (last, claims) = journal.split_last().unwrap();
+    assert_eq!(last, "complete NOT_STARTED");
+    assert!(claims.iter().all(|entry| entry == "claim"), "{claims:?}");
+    let ids = scene.world.state().claim_ids.clone();
+    assert_eq!(ids, vec![ids[0].clone(); ids.len()]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_is_not_asked_for_to_give_it_back_if_there_can_be_none() {
+    for plan in [
+        Plan::Refuse(ErrorReason::WarrantSpent),
+        Plan::Refuse(ErrorReason::ReceiptPending),
+    ] {
+        let scene = Scene::succeeding();
+        scene.plan(|state| state.usual_claim = Some(plan));
+        scene.run_to_refusal().await;
+        let asked = scene.world.journal().len();
+        scene.rest().await;
+        assert_eq!(scene.world.journal().len(), asked);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_claim_is_asked_for_while_there_is_a_lease_and_time() {
+    let scene = Scene::succeeding();
+    scene.plan(|state| state.usual_claim = Some(Plan::AnswerLost));
+    scene.run_to_refusal().await;
+    let refused_at = Instant::now();
+    scene.rest().await;
+    let asked_for = refused_at.elapsed();
+    assert!(
+        (Duration::from_secs(55)..=Duration::from_mins(1)).contains(&asked_for),
+        "{asked_for:?}"
+    );
+
+    let scene = Scene::succeeding();
+    scene.plan(|state| state.usual_claim = Some(Plan::AnswerLost));
+    scene.run_to_refusal().await;
+    scene.executor.closing.cancel();
+    let closed_at = Instant::now();
+    scene.rest().await;
+    assert_eq!(closed_at.elapsed(), scene.executor.limits.grace);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cancellation_before_sending_sends_nothing() {
     let scene = Scene::succeeding();
     scene.plan(|state| state.cancel_requested = true);
@@ -361,8 +413,7 @@ async fn a_caller_that_goes_away_changes_nothing() {
     let scene = Scene::succeeding();
     scene.plan(|state| state.records.push_back(Plan::Unreachable));
     drop(scene.begin(&fixtures::action()));
-    scene.executor.tasks.close();
-    scene.executor.tasks.wait().await;
+    scene.rest().await;
     assert_eq!(scene.world.journal().last().unwrap(), "complete SUCCEEDED");
 }
 
