@@ -41,6 +41,7 @@ use self::{
     ended::Ended,
     lease::{Lease, Standing},
     record::Recorder,
+    skew::{KnownSkew, SKEW_LIMIT, SKEW_WARNING},
     spending::Spending,
 };
 use crate::{
@@ -55,6 +56,7 @@ pub(crate) mod caller;
 mod ended;
 mod lease;
 mod record;
+pub(crate) mod skew;
 mod spending;
 
 /// What must be left of the lease when the request goes out. Longer than it takes to connect.
@@ -62,8 +64,6 @@ pub(crate) const SEND_MARGIN: Duration = Duration::from_secs(10);
 
 /// How long the gateway's answer is still waited for after the claim was lost.
 const LAST_WORDS: Duration = Duration::from_secs(1);
-const SKEW_WARNING: Duration = Duration::from_secs(5);
-const SKEW_LIMIT: Duration = warrant::CLOCK_LEEWAY;
 
 /// How long an execution waits for others.
 #[derive(Debug, Clone, Copy)]
@@ -90,6 +90,7 @@ pub(crate) struct Executor {
     pub(crate) closing: CancellationToken,
     /// When it was first seen to close; the grace counts from there.
     pub(crate) closed_at: OnceLock<Instant>,
+    pub(crate) known_skew: KnownSkew,
     pub(crate) instance: String,
     pub(crate) limits: Limits,
 }
@@ -129,6 +130,7 @@ impl Executor {
             tasks,
             closing,
             closed_at: OnceLock::new(),
+            known_skew: KnownSkew::default(),
             instance,
             limits,
         }
@@ -145,8 +147,8 @@ impl Executor {
     }
 
     async fn execute(&self, permit: &Permit, context: &CallContext, mut caller: Caller) {
-        if self.closing.is_cancelled() {
-            return caller.refuse(to_status(&ExecutionError::ShuttingDown));
+        if let Err(error) = self.may_claim() {
+            return caller.refuse(to_status(&error));
         }
         let request = self.gateway.prepare(&permit.action, &permit.verdict);
         let spending = Spending::new(self, permit, &request, context);
@@ -164,6 +166,14 @@ impl Executor {
         caller.accept(accepted);
         let ended = claimed.send(&mut caller).await;
         claimed.end(ended, caller).await;
+    }
+
+    /// Checks that a claim would not have to be given back.
+    fn may_claim(&self) -> Result<(), ExecutionError> {
+        if self.closing.is_cancelled() {
+            return Err(ExecutionError::ShuttingDown);
+        }
+        self.known_skew.check(self.clock.monotonic())
     }
 
     /// Waits until what was sent has to be given up.
@@ -218,7 +228,9 @@ impl Claimed<'_> {
 
     /// Checks what the claim itself says.
     fn check_claim(&self) -> Result<(), ExecutionError> {
+        let Executor { clock, known_skew, .. } = self.executor;
         if self.skew > SKEW_LIMIT {
+            known_skew.remember(self.skew, clock.monotonic());
             return Err(ExecutionError::ClockSkew(self.skew));
         }
         if self.skew > SKEW_WARNING {

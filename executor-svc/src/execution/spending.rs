@@ -6,14 +6,14 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
-use chassis::{CallContext, PartName, fault::relay, time};
-use proto::approval::v1::{Claim, ClaimWarrantRequest};
+use chassis::{CallContext, PartName, fault::relay};
+use proto::approval::v1::ClaimWarrantRequest;
 use tonic::Status;
 
-use super::{Claimed, Executor, ended::Ended, lease::Lease};
+use super::{Claimed, Executor, ended::Ended, lease::Lease, skew::skew};
 use crate::{
     clients::{is_final, may_have_happened, persist},
     gateway::GatewayRequest,
@@ -122,14 +122,4 @@ impl<'a> Spending<'a> {
             lease,
         })
     }
-}
-
-/// How far the server's clock stands outside the time in which it was asked.
-fn skew(claim: &Claim, before: SystemTime, after: SystemTime) -> Duration {
-    let Some(server) = claim.server_time.as_ref().and_then(time::from_proto) else {
-        return Duration::MAX;
-    };
-    let behind = before.duration_since(server).unwrap_or_default();
-    let ahead = server.duration_since(after).unwrap_or_default();
-    behind.max(ahead)
 }
