@@ -2,12 +2,15 @@
 
 use proto::common::v1::Outcome;
 use serde::Deserialize;
+use warrant::identifier_fault;
 
 use super::outcome::ErrorObject;
 use crate::gateway::{Answer, Progress, Usage};
 
 /// The event that ends every stream.
 const DONE: &str = "[DONE]";
+/// The longest id that is passed on: it goes into the record, whose lines are bounded, and into logs.
+const MAX_ID_BYTES: usize = 256;
 
 /// What has been read so far.
 #[derive(Debug, Default)]
@@ -77,7 +80,7 @@ impl ChatStream {
         let Ok(chunk) = serde_json::from_str::<Chunk>(data) else {
             return Step::Stop("the gateway's stream is malformed".to_owned());
         };
-        if let Some(id) = chunk.id.filter(|id| !id.is_empty() && !self.named) {
+        if let Some(id) = chunk.id.filter(|id| !self.named && is_run_id(id)) {
             self.named = true;
             progress.run_id(&id);
         }
@@ -133,6 +136,11 @@ impl ChatStream {
             None => Answer::unknown(why).with_usage(self.usage),
         }
     }
+}
+
+/// Whether the id can name a run in records and logs; the run goes on without a name otherwise.
+fn is_run_id(id: &str) -> bool {
+    (1..=MAX_ID_BYTES).contains(&id.len()) && identifier_fault(id).is_none()
 }
 
 #[cfg(test)]
@@ -208,6 +216,19 @@ mod tests {
         for events in rows {
             assert_eq!(read(events).0.unwrap().outcome, Outcome::Unknown, "{events:?}");
         }
+    }
+
+    #[test]
+    fn an_id_that_cannot_stand_in_a_record_is_left_out() {
+        let named = |id: &str| serde_json::json!({ "id": id }).to_string();
+        let longest = "x".repeat(MAX_ID_BYTES);
+        let too_long = format!("{longest}x");
+        for bad in ["", &too_long, "chat\ncmpl", "chat\u{202E}cmpl", "chat\u{200B}cmpl"] {
+            let (answer, heard) = read(&[&named(bad), HELLO, STOP, DONE]);
+            assert_eq!(answer.unwrap().outcome, Outcome::Succeeded, "{bad:?}");
+            assert_eq!(heard.id, "chatcmpl_1", "{bad:?}");
+        }
+        assert_eq!(read(&[&named(&longest), HELLO]).1.id, longest);
     }
 
     #[test]
