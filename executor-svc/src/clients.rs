@@ -20,6 +20,7 @@ mod log;
 
 pub(crate) use self::log::TraceClient;
 
+/// The orchestrator counts on it (`dispatch/patience.rs`).
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);

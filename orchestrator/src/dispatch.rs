@@ -31,6 +31,8 @@ use crate::{
     live::{LiveRuns, Said, Speaker},
 };
 
+mod patience;
+
 /// Brings granted approvals to the executor.
 #[derive(Clone, Debug)]
 pub(crate) struct Dispatcher {
@@ -56,6 +58,8 @@ enum End {
     Finished,
     /// The executor took it, then its stream broke: the approval tells the rest.
     Broken,
+    /// The executor neither took nor refused it in time, and may yet: the approval tells.
+    Silent,
     /// Another dispatch was first, or the approval was withdrawn meanwhile.
     Lost,
     /// Neither executor nor gateway can take work now; later.
@@ -66,11 +70,6 @@ enum End {
 
 /// How long work waits for a slot: shorter than its dispatch lease of 10 s, after which others are handed it.
 const SLOT_PATIENCE: Duration = Duration::from_secs(8);
-/// How long the executor may take to claim the warrant and record the start.
-const ACCEPT_PATIENCE: Duration = Duration::from_secs(30);
-/// How long an execution may say nothing before this replica stops listening. The executor has its own, shorter
-/// deadlines, and goes on by itself in any case.
-const SILENCE_PATIENCE: Duration = Duration::from_mins(15);
 /// How long one call of `AcquireApprovals` waits for work.
 const ACQUIRE_WAIT: Duration = Duration::from_secs(20);
 /// A call that found nothing and took less than this did not wait.
@@ -189,10 +188,10 @@ impl Dispatcher {
             Err(status) => {
                 let end = End::of_refusal(&status);
                 let (code, message) = (status.code(), status.message());
-                if end == End::Lost {
-                    tracing::debug!(%run, error = message, "another dispatch was first");
-                } else {
-                    tracing::warn!(%run, ?code, error = message, "executor did not take the run");
+                match end {
+                    End::Lost => tracing::debug!(%run, error = message, "another dispatch was first"),
+                    End::Silent => tracing::warn!(%run, "executor has neither taken nor refused the run"),
+                    _ => tracing::warn!(%run, ?code, error = message, "executor did not take the run"),
                 }
                 end
             }
@@ -201,14 +200,14 @@ impl Dispatcher {
         self.learn(end);
     }
 
-    /// Executes; an error means that nothing was accepted.
+    /// Executes; an error is what came in place of an acceptance.
     async fn execute(&self, context: &CallContext, work: Work, speaker: &Speaker) -> Result<End, Status> {
         let opening = async {
             let mut stream = self.clients.execute(context, work.request).await?;
             let first = stream.message().await?;
             Ok((first, stream))
         };
-        let (first, mut stream) = within(ACCEPT_PATIENCE, opening).await?;
+        let (first, mut stream) = within(patience::ACCEPT, opening).await?;
         let mut message = first;
         while let Some(response) = message {
             if tell(speaker, response) {
@@ -231,7 +230,7 @@ impl Dispatcher {
         match end {
             End::NotNow => restraint.failed(),
             End::Finished | End::Broken => restraint.succeeded(),
-            End::Lost | End::Refused => {}
+            End::Silent | End::Lost | End::Refused => {}
         }
     }
 
@@ -241,7 +240,7 @@ impl Dispatcher {
 }
 
 async fn next(stream: &mut Streaming<ExecuteActionResponse>) -> Result<Option<ExecuteActionResponse>, Status> {
-    within(SILENCE_PATIENCE, stream.message()).await
+    within(patience::SILENCE, stream.message()).await
 }
 
 /// Passes on what the executor says; whether it was the last.
@@ -274,6 +273,7 @@ impl End {
                 | ErrorReason::ClaimLost
                 | ErrorReason::ApprovalExpired,
             ) => Self::Lost,
+            None if status.code() == tonic::Code::DeadlineExceeded => Self::Silent,
             _ if is_refusal(status) => Self::Refused,
             _ => Self::NotNow,
         }
@@ -312,8 +312,11 @@ mod tests {
         assert_eq!(delay_after(End::Lost), Duration::ZERO);
         let first = delay_after(End::NotNow);
         assert!(first > Duration::ZERO);
-        assert!(delay_after(End::NotNow) > first);
-        assert!(delay_after(End::Refused) > first);
+        let second = delay_after(End::NotNow);
+        assert!(second > first);
+        for end in [End::Refused, End::Lost, End::Silent] {
+            assert_eq!(delay_after(end), second, "{end:?}");
+        }
         assert_eq!(delay_after(End::Finished), Duration::ZERO);
     }
 
@@ -350,5 +353,7 @@ mod tests {
         }
         assert_eq!(End::of_refusal(&Status::unavailable("connect")), End::NotNow);
         assert_eq!(End::of_refusal(&Status::unknown("cut")), End::NotNow);
+        let silence = Status::deadline_exceeded("no answer in time");
+        assert_eq!(End::of_refusal(&silence), End::Silent);
     }
 }

@@ -20,7 +20,7 @@ use crate::{
     permit::Permit,
 };
 
-/// How long the caller waits for the claim.
+/// How long the caller waits for the claim. The orchestrator counts on it (`dispatch/patience.rs`).
 const CLAIM_PATIENCE: Duration = Duration::from_secs(15);
 /// How long a claim lasts without its holder, unless approval-svc is told otherwise.
 const LEASE: Duration = Duration::from_mins(1);

@@ -45,6 +45,8 @@ pub(super) struct World {
     state: Arc<Mutex<State>>,
     changes: broadcast::Sender<Approval>,
     granted: Arc<Notify>,
+    /// One permit lets one execution begin.
+    pub(super) may_begin: Arc<Semaphore>,
     /// One permit lets one execution come to its end.
     pub(super) may_finish: Arc<Semaphore>,
 }
@@ -53,6 +55,7 @@ pub(super) struct World {
 struct State {
     approvals: BTreeMap<String, Approval>,
     leased: BTreeSet<String>,
+    asked_to_execute: usize,
     executed: Vec<common::Action>,
     time: i64,
     faults: Faults,
@@ -89,6 +92,7 @@ impl World {
             state: Arc::default(),
             changes: broadcast::Sender::new(64),
             granted: Arc::default(),
+            may_begin: Arc::new(Semaphore::new(1000)),
             may_finish: Arc::new(Semaphore::new(1000)),
         }
     }
@@ -131,6 +135,10 @@ impl World {
 
     pub(super) fn insert(&self, approval: Approval) {
         self.lock().approvals.insert(approval.name.clone(), approval);
+    }
+
+    pub(super) fn asked_to_execute(&self) -> usize {
+        self.lock().asked_to_execute
     }
 
     pub(super) fn executed(&self) -> Vec<common::Action> {
@@ -466,9 +474,11 @@ impl ExecutionService for World {
         let action = request.action.unwrap();
         let name = name_of(&action.run_id.parse().unwrap());
         assert_eq!(request.warrant_jws, format!("warrant of {name}"));
+        self.lock().asked_to_execute += 1;
         if let Some(refusal) = self.lock().faults.refused_executions.pop_front() {
             return Err(refusal);
         }
+        self.may_begin.acquire().await.unwrap().forget();
         let mut claimed = false;
         self.change(&name, |approval| {
             claimed = approval.state() == ApprovalState::Granted;

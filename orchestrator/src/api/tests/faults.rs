@@ -1,9 +1,15 @@
 //! What callers see, and what does and doesn't happen, when parts fail.
 
+use std::time::Duration;
+
 use chassis::fault::{metadata_of, reason_of};
 use proto::{approval::v1::approval::State as ApprovalState, governance::v1::run::State};
 
-use super::{super::*, fakes::ANSWER, replica::*};
+use super::{
+    super::*,
+    fakes::{ANSWER, World},
+    replica::*,
+};
 use crate::clients::Links;
 
 #[tokio::test]
@@ -128,6 +134,40 @@ async fn an_executor_whose_stream_breaks_is_followed_through_the_approval() {
     world.faults(|faults| faults.cut_streams = true);
     let said = rest(replica.stream(GREEN).await).await;
     assert_eq!(said.last().unwrap(), &succeeded());
+}
+
+#[tokio::test]
+async fn an_executor_that_takes_its_time_is_listened_to() {
+    let world = World::new();
+    let replica = Replica::start(links(&world.serve()), 1);
+    world.may_begin.forget_permits(1000);
+    world.may_finish.forget_permits(1000);
+    let mut stream = replica.stream(GREEN).await;
+    assert_eq!(next(&mut stream).await, "Granted");
+    let said = tokio::spawn(async move {
+        while !next(&mut stream).await.starts_with('+') {}
+        stream
+    });
+    while world.asked_to_execute() == 0 {
+        tokio::task::yield_now().await;
+    }
+    pass(Duration::from_secs(40)).await;
+    world.may_begin.add_permits(2);
+    let stream = tokio::time::timeout(Duration::from_secs(20), said)
+        .await
+        .unwrap()
+        .unwrap();
+    pass(Duration::from_mins(29)).await;
+    // It is followed still, in the only slot.
+    let mut second = request(GREEN);
+    second.request_id = "7f1c7b9e-3f0a-4a51-9d1c-6a1de6f0b1aa".to_owned();
+    replica.api.create_run(by("alice", second)).await.unwrap();
+    for _ in 0..20 {
+        replica.get("alice", &run()).await.unwrap();
+    }
+    assert_eq!(world.executed().len(), 1);
+    world.may_finish.add_permits(1);
+    assert_eq!(rest(stream).await.pop().unwrap(), succeeded());
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use chassis::{
     Link,
     auth::{Audience, Principal},
 };
+use futures_util::FutureExt as _;
 use proto::{common::v1::Instruction, governance::v1::Run};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -138,6 +139,19 @@ pub(in crate::api) fn request(text: &str) -> CreateRunRequest {
 pub(in crate::api) fn run() -> RunId {
     let alice = person("alice");
     RunId::derive(&alice.tenant, &alice.issuer, &alice.subject, REQUEST_ID)
+}
+
+/// Lets time pass, in leaps after which connections can show that they live. Time doesn't stand still longer than it takes
+/// to leap: it would run on to the next deadline whenever all wait, for a socket too.
+pub(in crate::api) async fn pass(time: Duration) {
+    const LEAP: Duration = Duration::from_secs(10);
+    let end = tokio::time::Instant::now() + time;
+    while tokio::time::Instant::now() < end {
+        tokio::time::pause();
+        let _leapt = tokio::time::advance(LEAP).now_or_never();
+        tokio::time::resume();
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 /// One message in short: a run's state and output, or a piece of output.
