@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn work_is_asked_for_more_slowly_while_it_cannot_be_brought_about() {
+    async fn only_an_executor_that_takes_no_work_slows_dispatching() {
         let (dispatcher, _) = dispatcher(1);
         let delay_after = |end| {
             dispatcher.learn(end);

@@ -55,6 +55,7 @@ pub(super) struct World {
 struct State {
     approvals: BTreeMap<String, Approval>,
     leased: BTreeSet<String>,
+    asked_for_work: usize,
     asked_to_execute: usize,
     executed: Vec<common::Action>,
     time: i64,
@@ -101,6 +102,7 @@ impl World {
     pub(super) fn serve(&self) -> String {
         let incoming = TcpIncoming::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let url = format!("http://{}", incoming.local_addr().unwrap());
+        let incoming = incoming.with_nodelay(Some(true));
         let server = tonic::transport::Server::builder()
             .add_service(ClassificationServiceServer::new(self.clone()))
             .add_service(ApprovalServiceServer::new(self.clone()))
@@ -135,6 +137,10 @@ impl World {
 
     pub(super) fn insert(&self, approval: Approval) {
         self.lock().approvals.insert(approval.name.clone(), approval);
+    }
+
+    pub(super) fn asked_for_work(&self) -> usize {
+        self.lock().asked_for_work
     }
 
     pub(super) fn asked_to_execute(&self) -> usize {
@@ -445,6 +451,7 @@ impl ApprovalService for World {
         &self,
         request: Request<AcquireApprovalsRequest>,
     ) -> Result<Response<AcquireApprovalsResponse>, Status> {
+        self.lock().asked_for_work += 1;
         let wait = request.into_inner().wait_duration.unwrap();
         let wait = Duration::try_from(wait).unwrap();
         let found = async {

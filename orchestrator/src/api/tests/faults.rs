@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chassis::fault::{metadata_of, reason_of};
 use proto::{approval::v1::approval::State as ApprovalState, governance::v1::run::State};
+use tokio::time::Instant;
 
 use super::{
     super::*,
@@ -105,6 +106,25 @@ async fn work_that_the_executor_cannot_take_stays_granted_and_is_taken_later() {
     }
     assert_eq!(rest.await.unwrap().pop().unwrap(), succeeded());
     assert_eq!(world.executed().len(), 1);
+}
+
+#[tokio::test]
+async fn work_is_asked_for_more_slowly_while_it_cannot_be_brought_about() {
+    let (world, replica, _) = world();
+    replica.create(AMBER).await.unwrap();
+    let reason = ErrorReason::GatewayUnavailable;
+    let refusal = status("execution.countersign", Code::Unavailable, reason, "down");
+    world.faults(|faults| faults.refused_executions = vec![refusal; 100].into());
+    // Sleeping here keeps the paused time from running ahead of the sockets.
+    tokio::time::pause();
+    let began = Instant::now();
+    world.grant(&run());
+    while world.asked_for_work() < 12 {
+        world.end_leases();
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let took = began.elapsed();
+    assert!(took > Duration::from_secs(20), "{took:?}");
 }
 
 #[tokio::test]
