@@ -63,11 +63,6 @@ impl Receipts {
         self.lock().held.contains(run)
     }
 
-    /// How many runs are held.
-    pub fn held_runs(&self) -> usize {
-        self.lock().held.len()
-    }
-
     /// Up to which position everything is recorded, held runs apart.
     pub fn relayed(&self) -> u64 {
         *self.relayed.borrow()

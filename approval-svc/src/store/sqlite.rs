@@ -11,6 +11,7 @@ mod recent;
 mod row;
 mod schema;
 mod session;
+mod unreadable;
 mod writer;
 
 use std::{
@@ -38,6 +39,7 @@ use crate::{
             hub::{Fed, Hub},
             reader::Readers,
             row::unsigned,
+            unreadable::Unreadable,
             writer::{Workshop, Writer},
         },
     },
@@ -106,6 +108,7 @@ impl SqliteStore {
             terms,
             receipts: receipts.clone(),
             hub: hub.clone(),
+            unreadable: Unreadable::default(),
         };
         let writer = Writer::start(workshop, clock).map_err(failed(&path))?;
         Ok(Self {

@@ -12,7 +12,7 @@ use crate::{
         Changed, Listed, OutboxRow, Query, StoreError, Stored,
         sqlite::{
             hub::fitting,
-            row::{self, COLUMNS, signed, unsigned},
+            row::{self, COLUMNS, REPEATED, signed, unsigned},
         },
     },
 };
@@ -20,14 +20,14 @@ use crate::{
 pub(super) fn get(connection: &Connection, id: &ApprovalId) -> Result<Option<Stored>, StoreError> {
     let mut statement = connection.prepare_cached(&by_id_sql())?;
     let found = statement
-        .query_row([row::id_bytes(id)], |row| Ok(row::stored(row)))
+        .query_row([row::id_bytes(id)], |row| Ok(row::current(row)))
         .optional()?;
     Ok(found.transpose()?.map(|found| found.stored))
 }
 
 /// Finds an approval by its id. With a join instead of a subquery SQLite would plan it anew for each id.
 pub(super) fn by_id_sql() -> String {
-    format!("SELECT {COLUMNS} FROM approvals WHERE id = ?1")
+    format!("SELECT {COLUMNS}, {REPEATED} FROM approvals WHERE id = ?1")
 }
 
 pub(super) fn list(connection: &Connection, query: &Query) -> Result<Vec<Listed>, StoreError> {

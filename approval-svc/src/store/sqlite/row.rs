@@ -1,6 +1,6 @@
 //! Approvals between their domain form and their rows.
 
-use rusqlite::Row;
+use rusqlite::{Row, types::FromSql};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 use warrant::{Action, ActionDigest, ApprovalId, Operation, RunId};
@@ -15,6 +15,8 @@ use crate::{
 /// The columns that [`stored`] reads, in its order.
 pub(super) const COLUMNS: &str = "(SELECT content FROM contents WHERE contents.position = approvals.position),
     progress, decision_position, position, last_change";
+/// The columns that repeat what the content and the progress say, as [`current`] reads them after [`COLUMNS`].
+pub(super) const REPEATED: &str = "id, state, due_time, dispatch_time";
 
 /// A row of `approvals`.
 #[derive(Clone, Debug)]
@@ -58,19 +60,46 @@ enum OperationRecord {
 
 /// Reads a row that was selected with [`COLUMNS`].
 pub(super) fn stored(row: &Row<'_>) -> Result<ApprovalRow, StoreError> {
-    let content = decode_content(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?;
-    let progress = decode_progress(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?;
+    let content = decode_content(text(row, 0)?)?;
+    let progress = decode_progress(text(row, 1)?)?;
     Ok(ApprovalRow {
         stored: Stored {
             approval: Approval {
                 content: content.into(),
                 progress,
             },
-            decision_position: unsigned(row.get(2)?)?,
+            decision_position: unsigned(column(row, 2)?)?,
         },
-        position: unsigned(row.get(3)?)?,
-        last_change: unsigned(row.get(4)?)?,
+        position: unsigned(column(row, 3)?)?,
+        last_change: unsigned(column(row, 4)?)?,
     })
+}
+
+/// Reads a row that was selected with [`COLUMNS`] and [`REPEATED`].
+pub(super) fn current(row: &Row<'_>) -> Result<ApprovalRow, StoreError> {
+    let found = stored(row)?;
+    let approval = &found.stored.approval;
+    let (due, dispatch) = (approval.due(), approval.progress.dispatch_time);
+    let agrees = column::<[u8; 16]>(row, 5)? == *id_bytes(&approval.id())
+        && text(row, 6)? == approval.state().as_str()
+        && column::<Option<i64>>(row, 7)? == due.map(Moment::nanos)
+        && column::<i64>(row, 8)? == dispatch.nanos();
+    if !agrees {
+        return Err(unreadable("its columns say otherwise than its content and progress"));
+    }
+    Ok(found)
+}
+
+fn text<'a>(row: &'a Row<'_>, index: usize) -> Result<&'a str, StoreError> {
+    row.get_ref(index)?.as_str().map_err(|error| unreadable(&error))
+}
+
+fn column<T: FromSql>(row: &Row<'_>, index: usize) -> Result<T, StoreError> {
+    row.get(index).map_err(|error| unreadable(&error))
+}
+
+fn unreadable(error: &(impl ToString + ?Sized)) -> StoreError {
+    StoreError::Corrupt(error.to_string())
 }
 
 /// A position from its column.
@@ -90,7 +119,7 @@ pub(super) fn id_bytes(id: &ApprovalId) -> &[u8; 16] {
 
 /// A run from its column.
 pub(super) fn run(bytes: [u8; 16]) -> Result<RunId, StoreError> {
-    RunId::from_bytes(bytes).map_err(|error| StoreError::Corrupt(error.to_string()))
+    RunId::from_bytes(bytes).map_err(|error| unreadable(&error))
 }
 
 pub(super) fn encode_progress(progress: &Progress) -> Result<String, StoreError> {
@@ -162,9 +191,9 @@ pub(super) fn decode_content(text: &str) -> Result<Content, StoreError> {
 }
 
 fn encode(value: &impl Serialize) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|error| StoreError::Corrupt(error.to_string()))
+    serde_json::to_string(value).map_err(|error| unreadable(&error))
 }
 
 fn decode<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
-    serde_json::from_str(text).map_err(|error| StoreError::Corrupt(error.to_string()))
+    serde_json::from_str(text).map_err(|error| unreadable(&error))
 }

@@ -23,9 +23,16 @@ use crate::{
             hub::Hub,
             query,
             row::{self, ApprovalRow, signed, unsigned},
+            unreadable::Unreadable,
         },
     },
 };
+
+/// Finds what can be dispatched, as far as columns say it.
+pub(super) const READY: &str = "SELECT id FROM approvals WHERE state = 'GRANTED' AND dispatch_time <= ?1
+    AND due_time > ?1 AND decision_position <= ?2 ORDER BY dispatch_time";
+/// Finds what time alone has changed.
+pub(super) const DUE: &str = "SELECT id FROM approvals WHERE due_time <= ?1 ORDER BY due_time";
 
 /// What a transaction works with, and what it leaves to be published once it has committed.
 pub(super) struct Session<'a> {
@@ -35,6 +42,7 @@ pub(super) struct Session<'a> {
     pub(super) terms: &'a Terms,
     pub(super) receipts: &'a Receipts,
     pub(super) hub: &'a Hub,
+    pub(super) unreadable: &'a mut Unreadable,
     pub(super) published: Published,
 }
 
@@ -103,22 +111,16 @@ impl Session<'_> {
     }
 
     pub(super) fn acquire(&mut self, max: usize) -> Result<Acquired, ApprovalError> {
-        // Those of held runs are found each time, and must not take the others' places.
-        let limit = max.saturating_add(self.receipts.held_runs());
-        let due = self.select_ids(
-            "SELECT id FROM approvals WHERE state = 'GRANTED' AND dispatch_time <= ?1 AND due_time > ?1
-             AND decision_position <= ?2 ORDER BY dispatch_time LIMIT ?3",
-            params![self.now.nanos(), signed(self.receipts.relayed()), signed(limit as u64)],
+        let receipts = self.receipts;
+        let ready = self.select(
+            READY,
+            params![self.now.nanos(), signed(receipts.relayed())],
+            max,
+            // Not those of held runs.
+            |stored| receipts.covers(&stored.approval.content.action.run, stored.decision_position),
         )?;
-        let mut approvals = Vec::with_capacity(due.len().min(max));
-        for id in due {
-            if approvals.len() == max {
-                break;
-            }
-            let found = self.load_bytes(&id)?.ok_or(ApprovalError::NotFound)?;
-            if !self.is_recorded(&found.stored) {
-                continue;
-            }
+        let mut approvals = Vec::with_capacity(ready.len());
+        for found in ready {
             let step = found.stored.approval.apply(&Command::Dispatch, self.at(true))?;
             approvals.push(self.update(&found, step)?.stored.approval);
         }
@@ -130,25 +132,23 @@ impl Session<'_> {
     }
 
     pub(super) fn sweep(&mut self, max: usize) -> Result<usize, ApprovalError> {
-        let due = self.select_ids(
-            "SELECT id FROM approvals WHERE due_time <= ?1 ORDER BY due_time LIMIT ?2",
-            params![self.now.nanos(), signed(max as u64)],
-        )?;
-        for id in &due {
-            let found = self.load_bytes(id)?.ok_or(ApprovalError::NotFound)?;
+        let due = self.select(DUE, params![self.now.nanos()], max, |_| true)?;
+        let count = due.len();
+        for found in due {
             self.settled(found)?;
         }
-        Ok(due.len())
+        Ok(count)
     }
 
     /// Extends the leases that are live now: their holders couldn't renew while the store was closed.
     pub(super) fn extend_leases(&mut self) -> Result<(), ApprovalError> {
-        let live = self.select_ids(
+        let live = self.select(
             "SELECT id FROM approvals WHERE state = 'EXECUTING' AND due_time > ?1",
             params![self.now.nanos()],
+            usize::MAX,
+            |_| true,
         )?;
-        for id in live {
-            let found = self.load_bytes(&id)?.ok_or(ApprovalError::NotFound)?;
+        for found in live {
             let step = found.stored.approval.extended(&self.at(true));
             self.update(&found, step)?;
         }
@@ -379,17 +379,37 @@ impl Session<'_> {
     fn load_bytes(&self, id: &[u8; 16]) -> Result<Option<ApprovalRow>, StoreError> {
         let mut statement = self.prepare(&query::by_id_sql())?;
         statement
-            .query_row([id], |row| Ok(row::stored(row)))
+            .query_row([id], |row| Ok(row::current(row)))
             .optional()?
             .transpose()
     }
 
-    fn select_ids(&self, sql: &str, params: impl rusqlite::Params) -> Result<Vec<[u8; 16]>, StoreError> {
-        let mut statement = self.prepare(sql)?;
-        let ids = statement
-            .query_map(params, |row| row.get(0))?
-            .collect::<Result<_, _>>()?;
-        Ok(ids)
+    /// The first `max` that are `wanted` of the approvals whose ids `sql` finds. What can't be read is left out, and so
+    /// doesn't keep the others from what is done with them all.
+    fn select(
+        &mut self,
+        sql: &str,
+        params: impl rusqlite::Params,
+        max: usize,
+        wanted: impl Fn(&Stored) -> bool,
+    ) -> Result<Vec<ApprovalRow>, StoreError> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut ids = statement.query(params)?;
+        let mut found = Vec::new();
+        while found.len() < max
+            && let Some(row) = ids.next()?
+        {
+            let id = row.get(0)?;
+            if self.unreadable.contains(&id) {
+                continue;
+            }
+            match self.load_bytes(&id) {
+                Ok(row) => found.extend(row.filter(|row| wanted(&row.stored))),
+                Err(StoreError::Corrupt(error)) => self.unreadable.add(id, &error),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(found)
     }
 
     fn prepare(&self, sql: &str) -> Result<CachedStatement<'_>, StoreError> {

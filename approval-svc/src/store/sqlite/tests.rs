@@ -9,7 +9,8 @@ use warrant::Risk;
 
 use super::*;
 use crate::{
-    fixture::{clock, draft},
+    approval::{Approval, Decision, State},
+    fixture::{cancel, claim, clock, draft, vote},
     store::conformance::Harness,
 };
 
@@ -187,6 +188,67 @@ async fn an_altered_action_is_not_read() {
     assert!(matches!(store.get(id).await, Err(ApprovalError::Internal(_))));
 }
 
+/// Every kind of approval that can't be read, more of them than a sweep takes, and each before one that can.
+#[tokio::test]
+async fn what_cannot_be_read_keeps_nothing_else_from_going_on() {
+    const UNREADABLE: u32 = 300;
+    let harness = Sqlite::new();
+    let store = harness.open(Terms::default()).await;
+    let create = async |number, risk| store.create(draft(number, risk)).await.unwrap().stored.approval;
+    let execute = async |id, command| store.execute(id, command, None).await.unwrap().stored.approval;
+    for number in 0..UNREADABLE {
+        create(number, Risk::Amber).await;
+    }
+    let mut granted = Vec::new();
+    for number in UNREADABLE..UNREADABLE + 4 {
+        let amber = create(number, Risk::Amber).await;
+        granted.push(execute(amber.id(), vote(&amber, "bob", Decision::Grant)).await);
+        harness.clock.advance(Duration::from_secs(1));
+    }
+    let pending = create(UNREADABLE + 4, Risk::Amber).await;
+    crate::fixture::record_all(&store).await;
+    for granted in &granted[2..] {
+        execute(granted.id(), claim(granted, 1)).await;
+    }
+    store.flush_receipts().await.unwrap();
+    drop(store);
+
+    let database = Connection::open(harness.folder.path().join("approvals.sqlite")).unwrap();
+    let damages = [
+        "UPDATE contents SET content = replace(content, 'Summarise', 'Forward') WHERE position = ?1",
+        "UPDATE contents SET content = (SELECT content FROM contents ORDER BY position DESC) WHERE position = ?1",
+        "DELETE FROM contents WHERE position = ?1",
+        "UPDATE approvals SET progress = '{}' WHERE position = ?1",
+        "UPDATE approvals SET state = 'GRANTED' WHERE position = ?1",
+    ];
+    for (position, damage) in (1..=UNREADABLE).zip(damages.into_iter().cycle()) {
+        assert_eq!(database.execute(damage, [position]).unwrap(), 1);
+    }
+    for position in [UNREADABLE + 1, UNREADABLE + 3] {
+        database.execute(damages[0], [position]).unwrap();
+    }
+    drop(database);
+
+    let store = harness.open(Terms::default()).await;
+    let acquired = store.acquire(1).await.unwrap().approvals;
+    assert_eq!(acquired.iter().map(Approval::id).collect::<Vec<_>>(), [granted[1].id()]);
+    harness.clock.advance(Duration::from_hours(24));
+    assert_eq!(store.sweep(256).await.unwrap(), 3);
+    assert_eq!(store.sweep(256).await.unwrap(), 0);
+    for (approval, state) in [
+        (&pending, State::Expired),
+        (&granted[1], State::Expired),
+        (&granted[3], State::OutcomeUnknown),
+    ] {
+        assert_eq!(store.get(approval.id()).await.unwrap().approval.state(), state);
+    }
+    for number in (0..UNREADABLE).chain([UNREADABLE, UNREADABLE + 2]) {
+        let id = draft(number, Risk::Amber).content.id;
+        let refused = store.execute(id, cancel("alice"), None).await;
+        assert!(matches!(refused, Err(ApprovalError::Internal(_))), "{number}");
+    }
+}
+
 #[tokio::test]
 async fn listings_and_sweeps_are_served_by_indexes() {
     let harness = Sqlite::new();
@@ -210,7 +272,7 @@ async fn listings_and_sweeps_are_served_by_indexes() {
         ..tenant.clone()
     };
     let pending = Query {
-        state: Some(crate::approval::State::Pending),
+        state: Some(State::Pending),
         ..tenant.clone()
     };
     for (query, index) in [
@@ -221,7 +283,10 @@ async fn listings_and_sweeps_are_served_by_indexes() {
         let plan = plan(&query::list_sql(&query).0);
         assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{plan}");
     }
-    assert!(plan("SELECT 1 FROM approvals WHERE due_time <= 1").contains("approvals_due"));
+    for (sql, index) in [(session::DUE, "approvals_due"), (session::READY, "approvals_dispatch")] {
+        let plan = plan(sql);
+        assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{plan}");
+    }
 }
 
 #[tokio::test]
@@ -301,8 +366,7 @@ async fn a_step_without_events_that_empties_the_outbox_keeps_its_next_position()
         store.create(draft(number, Risk::Green)).await.unwrap();
     }
     assert_eq!(crate::fixture::record_all(&store).await, 256);
-    let claim = crate::fixture::claim(&first, 1);
-    store.execute(first.id(), claim, None).await.unwrap();
+    store.execute(first.id(), claim(&first, 1), None).await.unwrap();
     drop(store);
     let store = harness.open(Terms::default()).await;
     assert_eq!(store.receipts().relayed(), 256);
@@ -410,10 +474,7 @@ async fn crashing_child() {
         let green = store.create(draft(number, Risk::Green)).await.unwrap().stored.approval;
         if number % 2 == 0 {
             crate::fixture::record_all(&store).await;
-            store
-                .execute(green.id(), crate::fixture::claim(&green, number), None)
-                .await
-                .unwrap();
+            store.execute(green.id(), claim(&green, number), None).await.unwrap();
         }
         println!("answered {number}");
     }

@@ -21,6 +21,7 @@ use crate::{
             hub::Hub,
             row::signed,
             session::{Published, Session},
+            unreadable::Unreadable,
         },
     },
 };
@@ -44,6 +45,7 @@ pub(super) struct Workshop {
     pub(super) terms: Terms,
     pub(super) receipts: Arc<Receipts>,
     pub(super) hub: Arc<Hub>,
+    pub(super) unreadable: Unreadable,
 }
 
 /// A request to the writer.
@@ -154,7 +156,7 @@ impl Commit for Workshop {
 
 impl Workshop {
     /// One transaction for all jobs. An error means that the store must not go on.
-    fn transact(&self, mut jobs: Vec<Job>) -> Result<(), StoreError> {
+    fn transact(&mut self, mut jobs: Vec<Job>) -> Result<(), StoreError> {
         let failure = match self.transaction(&mut jobs) {
             Ok(published) => {
                 self.hub.publish(published);
@@ -186,7 +188,7 @@ impl Workshop {
         }
     }
 
-    fn transaction(&self, jobs: &mut [Job]) -> Result<Published, Failure> {
+    fn transaction(&mut self, jobs: &mut [Job]) -> Result<Published, Failure> {
         self.step("BEGIN IMMEDIATE")?;
         let mut session = Session {
             connection: &self.connection,
@@ -195,6 +197,7 @@ impl Workshop {
             terms: &self.terms,
             receipts: &self.receipts,
             hub: &self.hub,
+            unreadable: &mut self.unreadable,
             published: Published::default(),
         };
         if !jobs.iter_mut().all(|job| job.run(&mut session)) {

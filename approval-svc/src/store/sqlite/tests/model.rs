@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    approval::{Approval, Decision, Outcome, State},
-    fixture::{cancel, claim, complete, draft, reconcile, record_all, renew, revoke, vote},
+    approval::Outcome,
+    fixture::{complete, reconcile, record_all, renew, revoke},
 };
 
 #[derive(Clone, Debug)]
