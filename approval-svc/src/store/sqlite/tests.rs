@@ -1,6 +1,11 @@
 use std::{
-    os::unix::fs::PermissionsExt as _,
-    sync::atomic::{AtomicUsize, Ordering},
+    io::{BufRead as _, BufReader},
+    os::unix::fs::{FileExt as _, PermissionsExt as _},
+    process,
+    sync::{
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
 };
 
 use chassis::{ManualClock, SystemIds};
@@ -78,7 +83,7 @@ async fn a_closed_store_is_one_file() {
 async fn what_nobody_waits_for_any_more_is_not_done() {
     let harness = Sqlite::new();
     let store = harness.open(Terms::default()).await;
-    let (go_on, blocked) = std::sync::mpsc::channel::<()>();
+    let (go_on, blocked) = mpsc::channel::<()>();
     let mut blocking = std::pin::pin!(store.writer.write(move |_| {
         blocked.recv().unwrap();
         Ok(())
@@ -460,51 +465,90 @@ async fn a_full_disk_refuses_and_loses_nothing() {
     assert_eq!(store.changes_after(0, 1_000).await.unwrap().len(), stored + 1);
 }
 
+/// Callers have their answers a moment before the store stops, but no later request gets one.
+async fn has_stopped(store: &SqliteStore) -> bool {
+    store.create(draft(u32::MAX, Risk::Green)).await.is_err() && !store.is_open()
+}
+
+#[tokio::test]
+async fn a_database_that_fails_under_a_request_stops_the_store() {
+    let harness = Sqlite::new();
+    let store = harness.open(Terms::default()).await;
+    store.create(draft(0, Risk::Green)).await.unwrap();
+    drop(store);
+    let store = harness.open(Terms::default()).await;
+    let ((started, has_started), (go_on, blocked)) = (mpsc::channel(), mpsc::channel());
+    let mut blocking = std::pin::pin!(store.writer.write(move |_| {
+        started.send(()).unwrap();
+        blocked.recv().unwrap();
+        Ok(())
+    }));
+    assert!(futures_util::poll!(&mut blocking).is_pending());
+    has_started.recv().unwrap();
+    let mut good = std::pin::pin!(store.writer.write(|_| Ok(())));
+    assert!(futures_util::poll!(&mut good).is_pending());
+    let mut failing = std::pin::pin!(store.create(draft(0, Risk::Green)));
+    assert!(futures_util::poll!(&mut failing).is_pending());
+
+    // Everything but the first page, which is in memory.
+    let database = harness.folder.path().join("approvals.sqlite");
+    let file = OpenOptions::new().write(true).open(database).unwrap();
+    let length = usize::try_from(file.metadata().unwrap().len()).unwrap();
+    file.write_all_at(&vec![0xff; length - 4_096], 4_096).unwrap();
+    go_on.send(()).unwrap();
+    blocking.await.unwrap();
+    for failed in [good.await.unwrap_err(), failing.await.unwrap_err()] {
+        let stopped = matches!(failed, ApprovalError::StoreUnavailable(StoreError::Stopped));
+        assert!(stopped, "nothing has happened: {failed:?}");
+    }
+    assert!(has_stopped(&store).await);
+}
+
 const CRASH_FOLDER: &str = "APPROVAL_SVC_TEST_CRASH_FOLDER";
 
-/// Not a test: the process that [`a_killed_process_loses_nothing_that_it_answered`] kills.
+/// Not a test: the process that the tests below kill, or whose disk fails.
 #[tokio::test]
-#[ignore = "runs as the child process of another test"]
+#[ignore = "runs as the child process of other tests"]
 async fn crashing_child() {
     let Some(folder) = std::env::var_os(CRASH_FOLDER) else {
         return;
     };
     let store = try_open(Path::new(&folder), Terms::default(), &clock()).await.unwrap();
-    for number in 0.. {
-        let green = store.create(draft(number, Risk::Green)).await.unwrap().stored.approval;
+    let flow = async |number| -> Result<(), ApprovalError> {
+        let green = store.create(draft(number, Risk::Green)).await?.stored.approval;
         if number % 2 == 0 {
             crate::fixture::record_all(&store).await;
-            store.execute(green.id(), claim(&green, number), None).await.unwrap();
+            store.execute(green.id(), claim(&green, number), None).await?;
+        }
+        Ok(())
+    };
+    for number in 0.. {
+        if let Err(error) = flow(number).await {
+            println!("failed: {error:?}, stopped: {}", has_stopped(&store).await);
+            return;
         }
         println!("answered {number}");
     }
 }
 
-#[tokio::test]
-async fn a_killed_process_loses_nothing_that_it_answered() {
-    use std::{io::BufRead as _, process};
-
-    let harness = Sqlite::new();
-    let mut child = process::Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "store::sqlite::tests::crashing_child",
-            "--ignored",
-            "--nocapture",
-        ])
+/// The child, whose files can't grow beyond `limit` blocks: whoever writes there gets an error.
+fn crashing(harness: &Sqlite, limit: &str) -> process::Command {
+    let mut command = process::Command::new("sh");
+    command
+        .args(["-c", "trap '' XFSZ; ulimit -f $0; exec \"$@\"", limit])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "store::sqlite::tests::crashing_child"])
+        .args(["--ignored", "--nocapture"])
         .env(CRASH_FOLDER, harness.folder.path())
-        .stdout(process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    let lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines();
-    let numbers = lines
-        .map_while(Result::ok)
-        .filter_map(|line| line.strip_prefix("answered ")?.parse().ok());
-    let answered: Vec<u32> = numbers.take(40).collect();
-    child.kill().unwrap();
-    child.wait().unwrap();
-    assert_eq!(answered.len(), 40);
+        .stdout(process::Stdio::piped());
+    command
+}
 
+fn answered(line: &str) -> Option<u32> {
+    line.strip_prefix("answered ")?.parse().ok()
+}
+
+async fn loses_nothing(harness: &Sqlite, answered: Vec<u32>) {
     let store = harness.open(Terms::default()).await;
     for number in answered {
         let stored = store.get(draft(number, Risk::Green).content.id).await.unwrap();
@@ -514,4 +558,28 @@ async fn a_killed_process_loses_nothing_that_it_answered() {
     let rows = store.outbox_after(store.receipts().relayed(), 1_000).await.unwrap();
     let whole = rows.windows(2).all(|pair| pair[0].position + 1 == pair[1].position);
     assert!(whole, "no event is missing between two that are there");
+}
+
+#[tokio::test]
+async fn a_killed_process_loses_nothing_that_it_answered() {
+    let harness = Sqlite::new();
+    let mut child = crashing(&harness, "unlimited").spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let numbers = lines.map_while(Result::ok).filter_map(|line| answered(&line));
+    let numbers: Vec<u32> = numbers.take(40).collect();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(numbers.len(), 40);
+    loses_nothing(&harness, numbers).await;
+}
+
+#[tokio::test]
+async fn a_commit_that_fails_on_its_way_to_the_disk_is_in_doubt_and_stops_the_store() {
+    let harness = Sqlite::new();
+    let output = crashing(&harness, "1024").output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("failed: Internal(InDoubt), stopped: true"), "{said}");
+    let numbers: Vec<u32> = said.lines().filter_map(answered).collect();
+    assert!(!numbers.is_empty());
+    loses_nothing(&harness, numbers).await;
 }

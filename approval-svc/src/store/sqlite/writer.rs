@@ -53,9 +53,9 @@ pub(super) type Job = Box<dyn Work>;
 
 /// What a request does, and who waits for it.
 pub(super) trait Work: Send {
-    /// Does it in the transaction, from the beginning each time; says whether it may be committed. A refusal may: what
+    /// Does it in the transaction, from the beginning each time; fails if that may not be committed. A refusal may: what
     /// time alone has changed stays.
-    fn run(&mut self, session: &mut Session<'_>) -> bool;
+    fn run(&mut self, session: &mut Session<'_>) -> Result<(), Failure>;
     /// Whether nobody waits for the answer any more.
     fn is_abandoned(&self) -> bool;
     /// Tells the caller what the last run came to, now that it is committed or has failed.
@@ -69,9 +69,11 @@ struct Task<W, T> {
 }
 
 /// Why a transaction was not committed.
-enum Failure {
+pub(super) enum Failure {
     /// One of its requests failed, perhaps after it had written.
     Request,
+    /// The database failed for good under one of its requests.
+    Database(rusqlite::Error),
     /// The transaction itself.
     Transaction(rusqlite::Error),
 }
@@ -111,12 +113,17 @@ where
     W: FnMut(&mut Session<'_>) -> Result<T, ApprovalError> + Send,
     T: Send,
 {
-    fn run(&mut self, session: &mut Session<'_>) -> bool {
-        self.result = (self.work)(session);
-        !matches!(
-            self.result,
-            Err(ApprovalError::StoreUnavailable(_) | ApprovalError::Internal(_))
-        )
+    fn run(&mut self, session: &mut Session<'_>) -> Result<(), Failure> {
+        self.result = match (self.work)(session) {
+            Err(ApprovalError::StoreUnavailable(StoreError::Database(error))) if is_fatal(&error) => {
+                return Err(Failure::Database(error));
+            }
+            result => result,
+        };
+        match self.result {
+            Err(ApprovalError::StoreUnavailable(_) | ApprovalError::Internal(_)) => Err(Failure::Request),
+            _ => Ok(()),
+        }
     }
 
     fn is_abandoned(&self) -> bool {
@@ -147,7 +154,7 @@ impl Commit for Workshop {
         match self.transact(jobs) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => {
-                tracing::error!(%error, "the approval store stops: a commit failed and the disk can't be trusted");
+                tracing::error!(%error, "the approval store stops: the database failed and the disk can't be trusted");
                 ControlFlow::Break(())
             }
         }
@@ -175,6 +182,10 @@ impl Workshop {
                 answer(jobs, || Ok(()));
                 Ok(())
             }
+            Failure::Database(error) => {
+                answer(jobs, || Err(StoreError::Stopped));
+                Err(error.into())
+            }
             Failure::Transaction(error) if is_fatal(&error) => {
                 // The write-ahead log may hold the commit all the same, and the next opening finds it there.
                 answer(jobs, || Err(StoreError::InDoubt));
@@ -200,9 +211,7 @@ impl Workshop {
             unreadable: &mut self.unreadable,
             published: Published::default(),
         };
-        if !jobs.iter_mut().all(|job| job.run(&mut session)) {
-            return Err(Failure::Request);
-        }
+        jobs.iter_mut().try_for_each(|job| job.run(&mut session))?;
         let last_row = session.last_row();
         let published = session.published;
         if !published.wrote {
