@@ -16,6 +16,7 @@ mod writer;
 
 use std::{
     fs::{self, File, OpenOptions},
+    io,
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     sync::Arc,
@@ -95,6 +96,9 @@ impl SqliteStore {
         let path = folder.join("approvals.sqlite");
         // SQLite gives its other files the mode of this one.
         private_file(&path)?;
+        // SQLite makes its files' names durable; the folder may be new as well.
+        let above = folder.join("..");
+        sync(&above).map_err(failed(&above))?;
         let connection = connect(&path)?;
 
         let known = Known::read(&connection)?;
@@ -306,6 +310,11 @@ fn lock(path: &PathBuf) -> Result<File, StoreError> {
     file.try_lock()
         .map_err(|_| StoreError::Locked(path.display().to_string()))?;
     Ok(file)
+}
+
+/// Makes the names in a folder durable.
+fn sync(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
 }
 
 fn private_file(path: &PathBuf) -> Result<File, StoreError> {
