@@ -15,10 +15,10 @@ mod unreadable;
 mod writer;
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File, OpenOptions, TryLockError},
     io,
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
     time::Duration,
 };
@@ -305,11 +305,18 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-fn lock(path: &PathBuf) -> Result<File, StoreError> {
+fn lock(path: &Path) -> Result<File, StoreError> {
     let file = private_file(path)?;
-    file.try_lock()
-        .map_err(|_| StoreError::Locked(path.display().to_string()))?;
+    file.try_lock().map_err(|error| not_locked(path, error))?;
     Ok(file)
+}
+
+fn not_locked(path: &Path, error: TryLockError) -> StoreError {
+    let path = path.display().to_string();
+    match error {
+        TryLockError::WouldBlock => StoreError::Locked(path),
+        TryLockError::Error(source) => StoreError::File { path, source },
+    }
 }
 
 /// Makes the names in a folder durable.
@@ -317,7 +324,7 @@ fn sync(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-fn private_file(path: &PathBuf) -> Result<File, StoreError> {
+fn private_file(path: &Path) -> Result<File, StoreError> {
     OpenOptions::new()
         .read(true)
         .write(true)

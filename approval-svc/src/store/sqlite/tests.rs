@@ -151,6 +151,15 @@ async fn two_processes_cannot_share_a_store() {
     ));
 }
 
+#[test]
+fn only_a_lock_that_is_held_says_that_another_process_has_the_store() {
+    let path = Path::new("approvals.lock");
+    let held = not_locked(path, TryLockError::WouldBlock);
+    assert!(matches!(held, StoreError::Locked(_)));
+    let failed = not_locked(path, TryLockError::Error(io::ErrorKind::Unsupported.into()));
+    assert!(matches!(failed, StoreError::File { .. }));
+}
+
 #[tokio::test]
 async fn a_newer_database_is_refused() {
     let harness = Sqlite::new();
