@@ -18,9 +18,9 @@ use crate::store::{
 };
 
 /// How many changes a watcher may fall behind before it has to read them from the database.
-const WATCH_CAPACITY: usize = 1_024;
+pub(super) const WATCH_CAPACITY: usize = 1_024;
 /// How many rows wait for the relay in memory before it has to read them from the database.
-const FEED_CAPACITY: usize = 1_024;
+pub(super) const FEED_CAPACITY: usize = 1_024;
 
 /// Tells others of commits.
 #[derive(Debug)]

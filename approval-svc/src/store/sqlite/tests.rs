@@ -1,5 +1,7 @@
 use std::{
+    collections::BTreeSet,
     io::{BufRead as _, BufReader},
+    ops::Range,
     os::unix::fs::{FileExt as _, PermissionsExt as _},
     process,
     sync::{
@@ -9,14 +11,20 @@ use std::{
 };
 
 use chassis::{ManualClock, SystemIds};
+use futures_util::StreamExt as _;
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 use warrant::Risk;
 
 use super::*;
 use crate::{
     approval::{Approval, Decision, State},
-    fixture::{cancel, claim, clock, draft, vote},
-    store::conformance::Harness,
+    fixture::{ISSUER, cancel, claim, clock, draft, vote},
+    store::{
+        conformance::Harness,
+        sqlite::hub::{FEED_CAPACITY, WATCH_CAPACITY},
+    },
+    watch::Watch,
 };
 
 mod model;
@@ -386,6 +394,68 @@ async fn a_step_without_events_that_empties_the_outbox_keeps_its_next_position()
     assert_eq!(store.receipts().relayed(), 256);
     store.create(draft(64, Risk::Green)).await.unwrap();
     assert_eq!(store.outbox_after(256, 256).await.unwrap()[0].position, 257);
+}
+
+/// Creates approvals in one commit, so that nobody can read between them.
+async fn create_together(store: &SqliteStore, numbers: Range<usize>) {
+    let created = store.writer.write(move |session| {
+        for number in numbers.clone() {
+            session.create(&draft(u32::try_from(number).unwrap(), Risk::Green))?;
+        }
+        Ok(())
+    });
+    created.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_relay_that_falls_behind_reads_on_from_the_database() {
+    let harness = Sqlite::new();
+    let store = harness.open(Terms::default()).await;
+    create_together(&store, 0..1).await;
+    let mut rows = store.outbox_after(0, 256).await.unwrap();
+    let overflow = FEED_CAPACITY / 4 + 1;
+    create_together(&store, 1..1 + overflow).await;
+    let fed = |position| store.hub.rows_after(position, 256, events::MAX_BYTES);
+    assert!(matches!(fed(4), Fed::Stored), "none of them is in memory");
+    rows.extend(store.outbox_after(4, 256).await.unwrap());
+    create_together(&store, 1 + overflow..2 + overflow).await;
+    assert!(matches!(fed(260), Fed::Stored), "only later ones are in memory");
+    let last = store.hub.last_row();
+    while rows.last().unwrap().position < last - 4 {
+        let position = rows.last().unwrap().position;
+        let max = usize::try_from(last - 4 - position).unwrap();
+        rows.extend(store.outbox_after(position, max.min(256)).await.unwrap());
+    }
+    assert!(matches!(fed(last - 4), Fed::Rows(_)), "it has caught up");
+    rows.extend(store.outbox_after(last - 4, 256).await.unwrap());
+    assert!(rows.iter().map(|row| row.position).eq(1..=last));
+}
+
+#[tokio::test]
+async fn a_watcher_that_falls_behind_misses_nothing() {
+    let harness = Sqlite::new();
+    let store = Arc::new(harness.open(Terms::default()).await);
+    let alice = chassis::Person {
+        issuer: ISSUER.to_owned(),
+        subject: "alice".to_owned(),
+        tenant: "acme".to_owned(),
+        groups: BTreeSet::new(),
+        audience: chassis::auth::Audience::Governance,
+    };
+    let watch = Watch::open(store.clone(), alice, Query::default(), "", CancellationToken::new());
+    let mut heard = std::pin::pin!(watch.unwrap().into_stream());
+    heard.next().await.unwrap().unwrap();
+    // More are missing than a page has.
+    let overflow = 2 * WATCH_CAPACITY;
+    create_together(&store, 0..overflow).await;
+    for number in 0..=overflow {
+        if number == overflow {
+            create_together(&store, number..number + 1).await;
+        }
+        let approval = heard.next().await.unwrap().unwrap().approval.unwrap();
+        let expected = draft(u32::try_from(number).unwrap(), Risk::Green).content.id;
+        assert_eq!(approval.name, expected.name());
+    }
 }
 
 /// What a killed process leaves behind: the files as they were at some instant, write-ahead log included.
