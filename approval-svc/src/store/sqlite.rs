@@ -46,9 +46,6 @@ use crate::{
     },
 };
 
-/// How many pages the write-ahead log may grow by before it is copied into the database.
-const CHECKPOINT_PAGES: i64 = 4_000;
-
 /// Approvals in one SQLite file.
 #[derive(Debug)]
 pub struct SqliteStore {
@@ -299,7 +296,8 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
     connection.busy_timeout(Duration::from_secs(5))?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    // The writer does so.
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.set_prepared_statement_cache_capacity(64);
     schema::migrate(&mut connection)?;
     Ok(connection)

@@ -87,6 +87,32 @@ async fn a_closed_store_is_one_file() {
     assert!(!log.exists());
 }
 
+/// Adds so many pages in one commit.
+async fn fill(store: &SqliteStore, pages: usize) {
+    let filled = store.writer.write(move |session| {
+        session.published.wrote = true;
+        let table = format!("CREATE TABLE filler_{pages} AS SELECT zeroblob({pages} * 4096) AS bytes");
+        session.connection.execute_batch(&table).map_err(StoreError::from)?;
+        Ok(())
+    });
+    filled.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_long_log_is_copied_into_the_database() {
+    let harness = Sqlite::new();
+    let store = harness.open(Terms::default()).await;
+    let length = |name| fs::metadata(harness.folder.path().join(name)).unwrap().len();
+    fill(&store, 3_000).await;
+    assert!(length("approvals.sqlite") < 1_000 * 4_096);
+    fill(&store, 1_100).await;
+    // The next request comes after the copying, and its commit begins the log anew.
+    store.create(draft(1, Risk::Green)).await.unwrap();
+    assert!(length("approvals.sqlite") > 4_100 * 4_096);
+    fill(&store, 3_001).await;
+    assert!(length("approvals.sqlite-wal") < 4_300 * 4_096);
+}
+
 #[tokio::test]
 async fn what_nobody_waits_for_any_more_is_not_done() {
     let harness = Sqlite::new();
@@ -610,13 +636,25 @@ async fn crashing_child() {
     }
 }
 
-/// The child, whose files can't grow beyond `limit` blocks: whoever writes there gets an error.
-fn crashing(harness: &Sqlite, limit: &str) -> process::Command {
+/// Not a test: the process whose disk fails under the database, but not under its write-ahead log.
+#[tokio::test]
+#[ignore = "runs as the child process of another test"]
+async fn copying_child() {
+    let Some(folder) = std::env::var_os(CRASH_FOLDER) else {
+        return;
+    };
+    let store = try_open(Path::new(&folder), Terms::default(), &clock()).await.unwrap();
+    fill(&store, 4_100).await;
+    println!("stopped: {}", has_stopped(&store).await);
+}
+
+/// A child, whose files can't grow beyond `limit` blocks of 512 bytes: whoever writes there gets an error.
+fn child(name: &str, harness: &Sqlite, limit: &str) -> process::Command {
     let mut command = process::Command::new("sh");
     command
         .args(["-c", "trap '' XFSZ; ulimit -f $0; exec \"$@\"", limit])
         .arg(std::env::current_exe().unwrap())
-        .args(["--exact", "store::sqlite::tests::crashing_child"])
+        .args(["--exact", &format!("store::sqlite::tests::{name}")])
         .args(["--ignored", "--nocapture"])
         .env(CRASH_FOLDER, harness.folder.path())
         .stdout(process::Stdio::piped());
@@ -642,7 +680,7 @@ async fn loses_nothing(harness: &Sqlite, answered: Vec<u32>) {
 #[tokio::test]
 async fn a_killed_process_loses_nothing_that_it_answered() {
     let harness = Sqlite::new();
-    let mut child = crashing(&harness, "unlimited").spawn().unwrap();
+    let mut child = child("crashing_child", &harness, "unlimited").spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let numbers = lines.map_while(Result::ok).filter_map(|line| answered(&line));
     let numbers: Vec<u32> = numbers.take(40).collect();
@@ -655,10 +693,23 @@ async fn a_killed_process_loses_nothing_that_it_answered() {
 #[tokio::test]
 async fn a_commit_that_fails_on_its_way_to_the_disk_is_in_doubt_and_stops_the_store() {
     let harness = Sqlite::new();
-    let output = crashing(&harness, "1024").output().unwrap();
+    let output = child("crashing_child", &harness, "1024").output().unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(said.contains("failed: Internal(InDoubt), stopped: true"), "{said}");
     let numbers: Vec<u32> = said.lines().filter_map(answered).collect();
     assert!(!numbers.is_empty());
     loses_nothing(&harness, numbers).await;
+}
+
+#[tokio::test]
+async fn a_log_that_cannot_be_copied_into_the_database_stops_the_store() {
+    let harness = Sqlite::new();
+    let store = harness.open(Terms::default()).await;
+    fill(&store, 5_000).await;
+    drop(store);
+    // More than the log needs, and less than the database has.
+    let blocks = (4_500 * 8).to_string();
+    let output = child("copying_child", &harness, &blocks).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("stopped: true"), "{said}");
 }

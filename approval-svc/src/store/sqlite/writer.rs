@@ -30,6 +30,8 @@ use crate::{
 const MAX_BATCH: usize = 256;
 /// As many requests wait for a commit as come: the limit on calls bounds them.
 const MAX_WAITING: usize = Semaphore::MAX_PERMITS;
+/// How many pages the write-ahead log may grow by before it is copied into the database.
+const CHECKPOINT_PAGES: i64 = 4_000;
 /// How many outbox rows are deleted at once at least, unless a flush is asked for.
 const MIN_PRUNED: usize = 256;
 
@@ -166,9 +168,10 @@ impl Workshop {
     fn transact(&mut self, mut jobs: Vec<Job>) -> Result<(), StoreError> {
         let failure = match self.transaction(&mut jobs) {
             Ok(published) => {
+                let wrote = published.wrote;
                 self.hub.publish(published);
                 answer(jobs, || Ok(()));
-                return Ok(());
+                return if wrote { self.checkpoint() } else { Ok(()) };
             }
             Err(failure) => failure,
         };
@@ -239,6 +242,27 @@ impl Workshop {
                 .execute([self.clock.latest().nanos(), signed(last_row)])?;
         }
         self.step("COMMIT")
+    }
+
+    /// Copies the write-ahead log into the database, as far as readers allow, once it is long. SQLite would do so by
+    /// itself in a commit, but keep an error to itself.
+    fn checkpoint(&self) -> Result<(), StoreError> {
+        let logged = |sql| {
+            let mut statement = self.connection.prepare_cached(sql)?;
+            statement.query_row([], |row| row.get::<_, i64>("log"))
+        };
+        let copied = logged("PRAGMA wal_checkpoint = noop").and_then(|pages| match pages {
+            ..CHECKPOINT_PAGES => Ok(pages),
+            _ => logged("PRAGMA wal_checkpoint = passive"),
+        });
+        match copied {
+            Ok(_) => Ok(()),
+            Err(error) if is_fatal(&error) => Err(error.into()),
+            Err(error) => {
+                tracing::warn!(%error, "the write-ahead log grows: it can't be copied into the database");
+                Ok(())
+            }
+        }
     }
 
     fn step(&self, sql: &str) -> Result<(), rusqlite::Error> {
