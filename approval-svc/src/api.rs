@@ -33,6 +33,8 @@ pub struct Shared<S> {
     pub verdicts: Verdicts,
     /// Whether the simulated approver may vote.
     pub simulation: bool,
+    /// How long whoever was handed an approval has it to themselves.
+    pub dispatch_lease: Duration,
     /// Cancelled when the service closes.
     pub closing: CancellationToken,
 }
@@ -76,10 +78,10 @@ fn is_untouched(approval: &Approval) -> bool {
     approval.progress.version == 1 && approval.progress.dispatches == 0
 }
 
-/// Who sent a request, as it is remembered.
+/// Who sent a request, as it is remembered. Somebody may be known to several tenants.
 fn principal(caller: &Caller) -> String {
     match (caller.person(), caller.service()) {
-        (Some(person), _) => person.id(),
+        (Some(person), _) => format!("{}\n{}", person.tenant, person.id()),
         (None, Some(part)) => part.to_string(),
         (None, None) => String::new(),
     }

@@ -238,6 +238,12 @@ impl Approval {
         format!("{}-{}", self.progress.revision, self.progress.version)
     }
 
+    /// When it expires unless somebody acts. The end of a claim's lease is none: a renewal moves it without a change
+    /// that readers see.
+    pub fn expire_time(&self) -> Option<Moment> {
+        self.due().filter(|_| self.progress.state != State::Executing)
+    }
+
     /// When the present state runs out, if it does (AP-6).
     pub fn due(&self) -> Option<Moment> {
         match self.progress.state {

@@ -328,7 +328,8 @@ fn checked<T>(violations: Violations, value: Option<T>) -> Result<T, Status> {
     value.ok_or_else(|| Status::internal("a field was neither read nor refused"))
 }
 
-/// The key under which a request is remembered: the same id with another body is another request.
+/// The key under which a request is remembered: the same id with another body is another request. The id, here and in the
+/// request, is in lower case: however it is spelled, it is one (RFC 9562, section 4).
 pub fn request_key(principal: String, rpc: &str, request_id: &str, request: &impl Message) -> RequestKey {
     let mut hasher = Sha256::new();
     hasher.update(rpc);

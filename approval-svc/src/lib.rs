@@ -56,13 +56,16 @@ pub async fn build(config: &Config, node: &Node, trace: Link) -> Result<Part, Bo
     let clock = node.clock();
     let verdicts =
         Verdicts::open(&config.verdict_issuer, &config.verdict_key_set_file, clock.clone())?.knowing(node.signatures());
-    let store = SqliteStore::open(&config.data_dir, config.terms(), clock, node.ids()).await?;
+    let terms = config.terms();
+    let dispatch_lease = terms.dispatch_lease;
+    let store = SqliteStore::open(&config.data_dir, terms, clock, node.ids()).await?;
     let store = Arc::new(store);
     let shared = Arc::new(Shared {
         store: store.clone(),
         mint: Mint::new(&config.warrant_issuer, key, node.signatures()),
         verdicts,
         simulation: config.simulated_approver,
+        dispatch_lease,
         closing: node.closing(),
     });
 

@@ -114,6 +114,13 @@ impl<S: ApprovalStore> Watch<S> {
                 }
             }
             if self.behind {
+                // A long way to catch up is no reason to keep the watcher, or the end of the service, waiting.
+                if self.closing.is_cancelled() {
+                    return Err(closing());
+                }
+                if self.heard.elapsed() >= HEARTBEAT {
+                    return Ok(self.message(None));
+                }
                 let page = self.store.changes_after(self.position, PAGE).await?;
                 self.behind = page.len() == PAGE;
                 self.read.extend(page);

@@ -6,6 +6,9 @@ use chassis::{Code, Fault, PartName};
 use proto::common::v1::ErrorReason;
 use warrant::{BindingError, TokenError};
 
+/// The domain of the executor's errors.
+pub(crate) const DOMAIN: &str = PartName::Executor.domain();
+
 /// Why an action is not executed. None of these means that anything was sent to the gateway.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -71,7 +74,7 @@ pub enum ExecutionError {
 
 impl Fault for ExecutionError {
     fn domain(&self) -> &'static str {
-        PartName::Executor.domain()
+        DOMAIN
     }
 
     fn code(&self) -> Code {

@@ -47,7 +47,7 @@ use self::{
 use crate::{
     clients::{Claims, TraceLog, persist},
     convert::outcome_name,
-    error::ExecutionError,
+    error::{DOMAIN, ExecutionError},
     gateway::{Gateway, GatewayRequest},
     permit::Permit,
 };
@@ -253,7 +253,7 @@ impl Claimed<'_> {
         tokio::select! {
             biased;
             recorded = persist(limits.start_patience, || log.record(event.clone())) => {
-                recorded.map(|receipt| receipt.index).map_err(|status| relay(PartName::Trace, status))
+                recorded.map(|receipt| receipt.index).map_err(|status| relay(DOMAIN, PartName::Trace, status))
             }
             standing = self.lease.disturbed() => {
                 let error = standing.check().err().unwrap_or(ExecutionError::ClaimLost);

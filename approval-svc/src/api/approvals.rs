@@ -4,8 +4,9 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 
 use chassis::{CallContext, Caller, PartName, Violations, page, time::duration_from_proto};
 use futures_util::Stream;
+use prost::Message as _;
 use proto::approval::v1::{
-    AcquireApprovalsRequest, AcquireApprovalsResponse, CancelApprovalRequest, CancelApprovalResponse,
+    self as wire, AcquireApprovalsRequest, AcquireApprovalsResponse, CancelApprovalRequest, CancelApprovalResponse,
     CreateApprovalRequest, CreateApprovalResponse, DenyApprovalRequest, DenyApprovalResponse, Dispatch,
     GetApprovalRequest, GetApprovalResponse, GrantApprovalRequest, GrantApprovalResponse, ListApprovalsRequest,
     ListApprovalsResponse, RevokeApprovalRequest, RevokeApprovalResponse, WatchApprovalsRequest,
@@ -33,6 +34,8 @@ const DOMAIN: &str = PartName::Approval.domain();
 const DEFAULT_ACQUIRED: usize = 16;
 const MAX_ACQUIRED: usize = 64;
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// How much a page of a list holds: clients take no message of more than 4 MiB unless told to.
+const PAGE_BYTES: usize = 1024 * 1024;
 
 /// `ApprovalService` on a store.
 #[derive(Debug)]
@@ -135,7 +138,9 @@ impl<S: ApprovalStore> ApprovalApi<S> {
             if !dispatches.is_empty() || remaining.is_zero() {
                 return Ok(AcquireApprovalsResponse { dispatches });
             }
+            // What is leased from now on gives no signal when its lease ends.
             let next = acquired.next.map_or(remaining, |next| now.until(next).min(remaining));
+            let next = next.min(self.shared.dispatch_lease);
             tokio::select! {
                 () = self.shared.closing.cancelled() => return Ok(AcquireApprovalsResponse::default()),
                 _changed = signal.changed() => {}
@@ -198,13 +203,15 @@ impl<S: ApprovalStore> ApprovalService for ApprovalApi<S> {
             limit: limit + 1,
             ..query
         };
-        let mut listed = self.shared.store.list(one_more).await?;
-        let more = listed.len() > limit;
-        listed.truncate(limit);
-        let last = listed.last().filter(|_| more);
+        let listed = self.shared.store.list(one_more).await?;
+        let page = listed.iter().take(limit);
+        let mut approvals: Vec<_> = page.map(|listed| reply::approval(&listed.approval)).collect();
+        approvals.truncate(fitting(&approvals));
+        let more = listed.len() > approvals.len();
+        let last = listed.iter().take(approvals.len()).next_back().filter(|_| more);
         let token = last.map(|last| page::encode(&scope, &last.position.to_string()));
         Ok(Response::new(ListApprovalsResponse {
-            approvals: listed.iter().map(|listed| reply::approval(&listed.approval)).collect(),
+            approvals,
             next_page_token: token.unwrap_or_default(),
         }))
     }
@@ -214,7 +221,8 @@ impl<S: ApprovalStore> ApprovalService for ApprovalApi<S> {
         request: Request<GrantApprovalRequest>,
     ) -> Result<Response<GrantApprovalResponse>, Status> {
         let caller = Caller::of(&request)?.clone();
-        let request = request.into_inner();
+        let mut request = request.into_inner();
+        request.request_id.make_ascii_lowercase();
         let key = convert::request_key(principal(&caller), "GrantApproval", &request.request_id, &request);
         let judgement = convert::grant(request)?;
         let approval = self.vote(&caller, judgement, Decision::Grant, key).await?;
@@ -228,7 +236,8 @@ impl<S: ApprovalStore> ApprovalService for ApprovalApi<S> {
         request: Request<DenyApprovalRequest>,
     ) -> Result<Response<DenyApprovalResponse>, Status> {
         let caller = Caller::of(&request)?.clone();
-        let request = request.into_inner();
+        let mut request = request.into_inner();
+        request.request_id.make_ascii_lowercase();
         let key = convert::request_key(principal(&caller), "DenyApproval", &request.request_id, &request);
         let judgement = convert::deny(request)?;
         let approval = self.vote(&caller, judgement, Decision::Deny, key).await?;
@@ -243,7 +252,8 @@ impl<S: ApprovalStore> ApprovalService for ApprovalApi<S> {
     ) -> Result<Response<CancelApprovalResponse>, Status> {
         let caller = Caller::of(&request)?.clone();
         let person = access::person(&caller)?;
-        let request = request.into_inner();
+        let mut request = request.into_inner();
+        request.request_id.make_ascii_lowercase();
         let key = convert::request_key(principal(&caller), "CancelApproval", &request.request_id, &request);
         let (id, reason) = convert::cancel(request)?;
         let store = &self.shared.store;
@@ -267,7 +277,8 @@ impl<S: ApprovalStore> ApprovalService for ApprovalApi<S> {
         request: Request<RevokeApprovalRequest>,
     ) -> Result<Response<RevokeApprovalResponse>, Status> {
         let caller = Caller::of(&request)?.clone();
-        let request = request.into_inner();
+        let mut request = request.into_inner();
+        request.request_id.make_ascii_lowercase();
         let key = convert::request_key(principal(&caller), "RevokeApproval", &request.request_id, &request);
         let Judgement { id, seen, reason } = convert::revoke(request)?;
         let store = &self.shared.store;
@@ -329,6 +340,16 @@ impl<S: ApprovalStore> ApprovalService for ApprovalApi<S> {
         let wait = wait.unwrap_or_default().min(LONGEST_WAIT).min(in_time);
         Ok(Response::new(self.acquire(max, wait).await?))
     }
+}
+
+/// How many of them go on one page; at least one.
+fn fitting(approvals: &[wire::Approval]) -> usize {
+    let mut bytes = 0;
+    let fits = approvals.iter().take_while(|approval| {
+        bytes += approval.encoded_len();
+        bytes <= PAGE_BYTES
+    });
+    fits.count().max(1)
 }
 
 /// The action must name exactly the person whose credential was forwarded.

@@ -83,7 +83,8 @@ impl<S: ApprovalStore> WarrantService for WarrantApi<S> {
         request: Request<CompleteWarrantRequest>,
     ) -> Result<Response<CompleteWarrantResponse>, Status> {
         let caller = Caller::of(&request)?.clone();
-        let request = request.into_inner();
+        let mut request = request.into_inner();
+        request.request_id.make_ascii_lowercase();
         let key = convert::request_key(principal(&caller), "CompleteWarrant", &request.request_id, &request);
         let (id, complete) = convert::complete(request)?;
         let command = Command::Complete(complete);
@@ -98,7 +99,8 @@ impl<S: ApprovalStore> WarrantService for WarrantApi<S> {
         request: Request<ReconcileWarrantRequest>,
     ) -> Result<Response<ReconcileWarrantResponse>, Status> {
         let caller = Caller::of(&request)?.clone();
-        let request = request.into_inner();
+        let mut request = request.into_inner();
+        request.request_id.make_ascii_lowercase();
         let key = convert::request_key(principal(&caller), "ReconcileWarrant", &request.request_id, &request);
         let (id, succeeded) = convert::reconcile(&request)?;
         let store = &self.shared.store;

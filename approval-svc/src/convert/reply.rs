@@ -32,7 +32,7 @@ pub fn approval(approval: &Approval) -> wire::Approval {
             .into(),
         create_time: timestamp(content.create_time),
         update_time: timestamp(progress.update_time),
-        expire_time: approval.due().and_then(timestamp),
+        expire_time: approval.expire_time().and_then(timestamp),
         decide_time: progress.decide_time.and_then(timestamp),
         attempt: progress.attempt,
         outcome: outcome(progress.outcome).into(),

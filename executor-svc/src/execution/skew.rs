@@ -15,7 +15,7 @@ pub(super) const SKEW_LIMIT: Duration = warrant::CLOCK_LEEWAY;
 
 /// How long a skew that was too large is taken to last. Every claim that finds it uses up an attempt of work that an
 /// executor whose clock is right could do.
-const MEMORY: Duration = Duration::from_mins(2);
+const MEMORY: Duration = Duration::from_mins(3);
 
 /// The last skew that was too large.
 #[derive(Debug, Default)]

@@ -16,6 +16,7 @@ use tonic::Status;
 use super::{Claimed, Executor, ended::Ended, lease::Lease, skew::skew};
 use crate::{
     clients::{is_final, may_have_happened, persist},
+    error::DOMAIN,
     gateway::GatewayRequest,
     permit::Permit,
 };
@@ -109,7 +110,7 @@ impl<'a> Spending<'a> {
         };
         let (asked_at, claim, skew) = persist(patience, ask)
             .await
-            .map_err(|status| relay(PartName::Approval, status))?;
+            .map_err(|status| relay(DOMAIN, PartName::Approval, status))?;
         let (claims, clock) = (Arc::clone(claims), Arc::clone(clock));
         let lease = Lease::keep(&claim, asked_at, claims, clock, self.context.clone());
         Ok(Claimed {

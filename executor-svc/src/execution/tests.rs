@@ -174,13 +174,13 @@ async fn clocks_that_differ_by_more_than_half_a_minute_send_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_executor_whose_clock_is_wrong_leaves_work_to_others_for_two_minutes() {
+async fn an_executor_whose_clock_is_wrong_leaves_work_to_others_for_a_while() {
     let scene = Scene::succeeding();
     scene.plan(|state| state.server_ahead = 31);
     assert_eq!(scene.run_to_refusal().await, Some(ErrorReason::ClockSkew));
     scene.plan(|state| state.server_ahead = 0);
     let claimed = scene.world.journal();
-    scene.world.advance(Duration::from_secs(119));
+    scene.world.advance(Duration::from_secs(179));
     assert_eq!(scene.run_to_refusal().await, Some(ErrorReason::ClockSkew));
     assert_eq!(scene.world.journal(), claimed, "nothing is claimed");
     scene.world.advance(Duration::from_secs(1));
