@@ -86,3 +86,30 @@ fn principal(caller: &Caller) -> String {
         (None, None) => String::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use chassis::{
+        Person,
+        auth::{Audience, Principal},
+    };
+
+    use super::*;
+
+    #[test]
+    fn somebody_known_to_two_tenants_asks_as_two() {
+        let bob_of = |tenant: &str| Caller {
+            principal: Principal::Person(Person {
+                issuer: "https://people.example".to_owned(),
+                subject: "bob".to_owned(),
+                tenant: tenant.to_owned(),
+                groups: BTreeSet::new(),
+                audience: Audience::Approval,
+            }),
+            subject: None,
+        };
+        assert_ne!(principal(&bob_of("acme")), principal(&bob_of("other")));
+    }
+}

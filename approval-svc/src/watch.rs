@@ -168,19 +168,53 @@ mod tests {
     use super::*;
     use crate::{approval::Terms, fixture, store::sqlite::SqliteStore};
 
-    #[tokio::test]
-    async fn a_watcher_hears_something_while_others_approvals_change() {
-        let folder = tempfile::tempdir().unwrap();
-        let opening = SqliteStore::open(folder.path(), Terms::default(), fixture::clock(), Arc::new(SystemIds));
-        let store = Arc::new(opening.await.unwrap());
-        let stranger = Person {
+    async fn open(folder: &std::path::Path) -> Arc<SqliteStore> {
+        let opening = SqliteStore::open(folder, Terms::default(), fixture::clock(), Arc::new(SystemIds));
+        Arc::new(opening.await.unwrap())
+    }
+
+    /// Somebody who sees none of the changes.
+    fn stranger() -> Person {
+        Person {
             issuer: fixture::ISSUER.to_owned(),
             subject: "mallory".to_owned(),
             tenant: "elsewhere".to_owned(),
             groups: BTreeSet::new(),
             audience: Audience::Governance,
-        };
-        let watch = Watch::open(store.clone(), stranger, Query::default(), "", CancellationToken::new());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_watcher_who_catches_up_is_not_kept_waiting_and_keeps_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path()).await;
+        let start = page::encode(SCOPE, &store.last_change().to_string());
+        store.create(fixture::draft(1, Risk::Green)).await.unwrap();
+        let closing = CancellationToken::new();
+        let watch = Watch::open(store, stranger(), Query::default(), &start, closing.clone());
+        let mut watch = watch.unwrap();
+        watch.next().await.unwrap();
+        assert!(watch.behind);
+        tokio::time::pause();
+        tokio::time::advance(HEARTBEAT).await;
+        let message = watch.next().await.unwrap();
+        assert!(watch.behind && message.approval.is_none());
+        closing.cancel();
+        let status = watch.next().await.unwrap_err();
+        assert_eq!(chassis::fault::reason_of(&status), Some(ErrorReason::ShuttingDown));
+    }
+
+    #[tokio::test]
+    async fn a_watcher_hears_something_while_others_approvals_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path()).await;
+        let watch = Watch::open(
+            store.clone(),
+            stranger(),
+            Query::default(),
+            "",
+            CancellationToken::new(),
+        );
         let mut heard = std::pin::pin!(watch.unwrap().into_stream());
         tokio::time::pause();
         heard.next().await.unwrap().unwrap();

@@ -1,8 +1,9 @@
 //! Creating, deciding, withdrawing, and who may.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use chassis::fault::metadata_of;
+use prost::Message as _;
 use proto::{
     approval::v1::{
         CancelApprovalRequest, DenyApprovalRequest, GetApprovalRequest, ListApprovalsRequest, RevokeApprovalRequest,
@@ -16,7 +17,8 @@ use warrant::Risk;
 use crate::{
     authority::{NOW, PEOPLE, key, token},
     fixture::{
-        Setting, action, alice, as_person, assert_refused, bob, creation, for_person, grant_of, signed, uuid, verdict,
+        Setting, action, alice, as_person, assert_refused, bob, creation, creation_of, for_person, grant_of, signed,
+        uuid, verdict,
     },
 };
 
@@ -324,6 +326,49 @@ async fn lists_page_and_filter() {
     };
     let refused = people.list_approvals(as_person(request, &alice())).await;
     assert_refused(refused, Code::InvalidArgument, ErrorReason::InvalidFields);
+}
+
+#[tokio::test]
+async fn a_page_is_no_larger_than_clients_take_and_nothing_is_left_out() {
+    let setting = Setting::new().await;
+    let text = "Send the newsletter. ".repeat(3_000);
+    for number in 1..=40 {
+        let request = creation_of(number, &text, Risk::Amber, NOW);
+        setting.try_create(request).await.unwrap();
+    }
+    let mut request = ListApprovalsRequest {
+        page_size: 1_000,
+        ..Default::default()
+    };
+    let (mut pages, mut names) = (0, BTreeSet::new());
+    loop {
+        let page = setting
+            .people()
+            .list_approvals(as_person(request.clone(), &bob()))
+            .await;
+        let page = page.unwrap().into_inner();
+        assert!(page.encoded_len() < 1_100_000, "{}", page.encoded_len());
+        pages += 1;
+        names.extend(page.approvals.into_iter().map(|approval| approval.name));
+        if page.next_page_token.is_empty() {
+            break;
+        }
+        request.page_token = page.next_page_token;
+    }
+    assert_eq!((pages, names.len()), (3, 40));
+}
+
+#[tokio::test]
+async fn a_request_id_is_one_however_it_is_spelled() {
+    let setting = Setting::new().await;
+    let approval = setting.create(1, Risk::Amber).await.approval.unwrap();
+    let mut request = grant_of(&approval, 77);
+    request.request_id = "0192F0C1-2B3C-7D4E-8F90-123456789ABC".into();
+    let mut people = setting.people();
+    let granted = people.grant_approval(as_person(request.clone(), &bob())).await.unwrap();
+    request.request_id.make_ascii_lowercase();
+    let repeated = people.grant_approval(as_person(request, &bob())).await.unwrap();
+    assert_eq!(repeated.into_inner(), granted.into_inner());
 }
 
 #[tokio::test]

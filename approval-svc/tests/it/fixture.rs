@@ -12,8 +12,8 @@ use chassis::{
 use proto::{
     approval::v1::{
         AcquireApprovalsRequest, Approval, ClaimWarrantRequest, CompleteWarrantRequest, CreateApprovalRequest,
-        CreateApprovalResponse, Dispatch, GrantApprovalRequest, approval_service_client::ApprovalServiceClient,
-        warrant_service_client::WarrantServiceClient,
+        CreateApprovalResponse, Dispatch, GetApprovalRequest, GrantApprovalRequest,
+        approval_service_client::ApprovalServiceClient, warrant_service_client::WarrantServiceClient,
     },
     common::v1::{ErrorReason, Outcome},
     trace::v1::trace_service_server::TraceServiceServer,
@@ -126,6 +126,13 @@ impl Setting {
     pub(crate) async fn try_create(&self, request: CreateApprovalRequest) -> Result<CreateApprovalResponse, Status> {
         let request = for_person(request, &alice());
         Ok(self.orchestrator().create_approval(request).await?.into_inner())
+    }
+
+    pub(crate) async fn get(&self, approval: &Approval) -> Approval {
+        let name = approval.name.clone();
+        let request = as_person(GetApprovalRequest { name }, &bob());
+        let response = self.people().get_approval(request).await.unwrap();
+        response.into_inner().approval.unwrap()
     }
 
     pub(crate) async fn grant(&self, approval: &Approval, token: &str) -> Result<Approval, Status> {
@@ -260,7 +267,11 @@ pub(crate) fn signed(verdict: &Verdict) -> String {
 }
 
 pub(crate) fn creation(number: u128, risk: Risk, now: u64) -> CreateApprovalRequest {
-    let action = action(number, "Send the newsletter");
+    creation_of(number, "Send the newsletter", risk, now)
+}
+
+pub(crate) fn creation_of(number: u128, text: &str, risk: Risk, now: u64) -> CreateApprovalRequest {
+    let action = action(number, text);
     CreateApprovalRequest {
         request_id: uuid(number),
         verdict_jws: signed(&verdict(&action, risk, now)),

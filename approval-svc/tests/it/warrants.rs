@@ -128,8 +128,12 @@ async fn a_renewal_says_that_cancellation_was_asked_for() {
     };
     let mut executor = setting.executor();
     setting.pass(50);
+    let executing = setting.get(&approval).await;
+    assert_eq!(executing.expire_time, None, "a renewal would move it under one etag");
+    setting.pass(1);
     let renewed = executor.renew_claim(renew(&fencing_token)).await.unwrap().into_inner();
     assert!(!renewed.claim.unwrap().cancel_requested);
+    assert_eq!(setting.get(&approval).await, executing);
     let refused = executor.renew_claim(renew("another")).await;
     assert_refused(refused, Code::FailedPrecondition, ErrorReason::ClaimLost);
 

@@ -128,7 +128,7 @@ async fn a_refusal_does_not_repeat_what_is_too_long() {
     let path = format!("/countersign.trace.v1.TraceService/{}", "x".repeat(8_000));
     let channel = deployment.sandbox.channels().to(chassis::PartName::Trace);
     let refusal = crate::raw::call_path(channel, &path, &Tokens::bearer(&alice.governance_token())).await;
-    let status = assert_refused("path", refusal, Code::PermissionDenied, ErrorReason::NotPermitted);
+    let status = assert_refused("path", refusal, Code::Unimplemented, ErrorReason::UnknownMethod);
     assert!(status.message().len() < 2 * 1024, "{}", status.message());
 }
 
