@@ -308,17 +308,14 @@ impl fmt::Display for State {
     }
 }
 
-// === impl Outcome ===
+// === impl Decision ===
 
-impl Outcome {
+impl Decision {
     /// The name, as events use it.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Succeeded => "SUCCEEDED",
-            Self::Failed => "FAILED",
-            Self::Cancelled => "CANCELLED",
-            Self::NotStarted => "NOT_STARTED",
-            Self::Unknown => "UNKNOWN",
+            Self::Grant => "GRANT",
+            Self::Deny => "DENY",
         }
     }
 }

@@ -84,12 +84,12 @@ pub struct Config {
     )]
     pub green_grant_ttl: Duration,
 
-    /// How long a claimed execution lasts without a sign of its executor; then its outcome is unknown
+    /// How long a claimed execution lasts without a sign of its executor; then its outcome is unknown. At least 12s
     #[arg(
         long,
         env = "COUNTERSIGN_APPROVAL_CLAIM_LEASE",
         default_value = "60s",
-        value_parser = humantime::parse_duration,
+        value_parser = claim_lease,
         value_name = "DURATION"
     )]
     pub claim_lease: Duration,
@@ -156,6 +156,17 @@ impl Config {
     }
 }
 
+/// Executors send nothing in the last 10 s of a lease, and it takes them time to come to it.
+const SHORTEST_LEASE: Duration = Duration::from_secs(12);
+
+fn claim_lease(text: &str) -> Result<Duration, String> {
+    let lease = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if lease < SHORTEST_LEASE {
+        return Err("executors send nothing in the last 10s of a lease; it must be 12s or longer".to_owned());
+    }
+    Ok(lease)
+}
+
 impl HasNodeConfig for Config {
     fn node(&self) -> &NodeConfig {
         &self.node
@@ -194,5 +205,11 @@ mod tests {
         assert!(Config::try_parse_from(FILES.into_iter().chain(after)).is_err());
         let both = FILES.into_iter().chain(["--simulated-approver"]).chain(after);
         assert!(Config::try_parse_from(both).is_ok());
+    }
+    #[test]
+    fn a_lease_in_which_nothing_would_be_sent_is_refused() {
+        let lease = |lease| Config::try_parse_from(FILES.into_iter().chain(["--claim-lease", lease]));
+        assert!(lease("12s").is_ok());
+        assert!(lease("11s").is_err());
     }
 }

@@ -11,7 +11,7 @@ use warrant::Operation;
 
 use crate::{
     approval::{
-        Approval, Decision, State,
+        Approval, State,
         step::{Actor, Fact, FactKind},
     },
     moment::Moment,
@@ -152,18 +152,6 @@ impl Attributes {
     fn add_some(&mut self, key: &str, value: &str) {
         if !value.is_empty() {
             self.add(key, value);
-        }
-    }
-}
-
-// === impl Decision ===
-
-impl Decision {
-    /// The name, as events use it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Grant => "GRANT",
-            Self::Deny => "DENY",
         }
     }
 }

@@ -15,7 +15,7 @@ pub fn violated(before: Option<&Approval>, step: &Step, at: &At<'_>) -> Option<&
     let after = &step.after;
     let checks: [(&'static str, bool); 9] = [
         (
-            "AP-1: one claim takes a granted approval",
+            "AP-1, AP-5, AP-7: one claim takes a granted approval, in time and once it is recorded",
             claims_only_what_is_granted(before, step, at),
         ),
         (
@@ -26,10 +26,7 @@ pub fn violated(before: Option<&Approval>, step: &Step, at: &At<'_>) -> Option<&
             "AP-3: content never changes",
             before.is_none_or(|b| b.content == after.content),
         ),
-        (
-            "AP-4: nothing leaves a deny, revoke or cancel",
-            terminal_stays(before, step),
-        ),
+        ("AP-4, AP-6: terminal states never change", terminal_stays(before, step)),
         ("AP-6: every state but one has a timed way out", has_way_out(after)),
         ("AP-7: a decision has its event", decision_has_event(before, step)),
         ("AP-8: red is never granted", red_is_denied(after)),

@@ -87,8 +87,6 @@ impl Deployment {
         });
         self.running.push(Running { node, task });
         let ready = async {
-            // Not at once: a part that has not begun yet says that it is ready.
-            sleep(READY_POLL).await;
             while !link.is_ready().await {
                 sleep(READY_POLL).await;
             }

@@ -46,7 +46,7 @@ pub(super) fn list(connection: &Connection, query: &Query) -> Result<Vec<Listed>
 }
 
 pub(super) fn list_sql(query: &Query) -> (String, Vec<Box<dyn ToSql>>) {
-    let mut terms = Terms {
+    let mut conditions = Conditions {
         sql: vec!["TRUE"],
         values: Vec::new(),
     };
@@ -60,27 +60,26 @@ pub(super) fn list_sql(query: &Query) -> (String, Vec<Box<dyn ToSql>>) {
     } else {
         ""
     };
-    terms.sql.extend(all_pending.then_some("state = 'PENDING'"));
-    terms.add("state = ?", query.state.map(State::as_str));
-    terms.add("tenant = ?", query.tenant.clone());
-    terms.add("id = ?", query.id.map(|id| *row::id_bytes(&id)));
-    terms.add(
+    conditions.sql.extend(all_pending.then_some("state = 'PENDING'"));
+    conditions.add("state = ?", query.state.map(State::as_str));
+    conditions.add("tenant = ?", query.tenant.clone());
+    conditions.add("id = ?", query.id.map(|id| *row::id_bytes(&id)));
+    conditions.add(
         "issuer = ?",
         query.requester.as_ref().map(|person| person.issuer.clone()),
     );
-    terms.add(
+    conditions.add(
         "requester = ?",
         query.requester.as_ref().map(|person| person.subject.clone()),
     );
-    terms.add("requester = ?", query.requester_subject.clone());
-    terms.add("risk = ?", query.risk.map(Risk::as_str));
-    terms.add("agent = ?", query.agent.clone());
-    terms.add("position < ?", query.after.map(signed));
-    let conditions = terms.sql.join(" AND ");
+    conditions.add("requester = ?", query.requester_subject.clone());
+    conditions.add("risk = ?", query.risk.map(Risk::as_str));
+    conditions.add("agent = ?", query.agent.clone());
+    conditions.add("position < ?", query.after.map(signed));
+    let all = conditions.sql.join(" AND ");
     let limit = query.limit;
-    let sql =
-        format!("SELECT {COLUMNS} FROM approvals {index} WHERE {conditions} ORDER BY position DESC LIMIT {limit}");
-    (sql, terms.values)
+    let sql = format!("SELECT {COLUMNS} FROM approvals {index} WHERE {all} ORDER BY position DESC LIMIT {limit}");
+    (sql, conditions.values)
 }
 
 pub(super) fn changes_after(
@@ -158,14 +157,14 @@ pub(super) fn is_due(connection: &Connection, now: Moment) -> Result<bool, Store
 }
 
 /// Conditions and their values.
-struct Terms {
+struct Conditions {
     sql: Vec<&'static str>,
     values: Vec<Box<dyn ToSql>>,
 }
 
-// === impl Terms ===
+// === impl Conditions ===
 
-impl Terms {
+impl Conditions {
     fn add(&mut self, sql: &'static str, value: Option<impl ToSql + 'static>) {
         if let Some(value) = value {
             self.sql.push(sql);

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::join_all;
+use futures_util::{FutureExt as _, future::join_all};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic_health::{
@@ -37,7 +37,10 @@ impl Health {
         let reporter = HealthReporter::new();
         let server = HealthServer::new(HealthService::from_health_reporter(reporter.clone()));
         let ready = AtomicBool::new(false);
-        (Self { reporter, names, ready }, server)
+        let health = Self { reporter, names, ready };
+        // The reporter begins with SERVING. Nobody else holds it yet, so that this never waits.
+        let _ = health.set(false).now_or_never();
+        (health, server)
     }
 
     pub(super) fn names(&self) -> &[&'static str] {

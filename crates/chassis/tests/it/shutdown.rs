@@ -44,7 +44,7 @@ async fn until_ready(link: &chassis::Link, ready: bool) {
 }
 
 #[tokio::test]
-async fn a_part_is_ready_when_its_dependencies_are_and_drains_within_its_bound() {
+async fn a_part_becomes_ready_and_drains_within_its_bound() {
     let authority = Authority::new();
     let config = NodeConfig {
         grace_period: Duration::from_millis(200),
@@ -55,6 +55,14 @@ async fn a_part_is_ready_when_its_dependencies_are_and_drains_within_its_bound()
     until_ready(&link, true).await;
     node.shutdown().cancel();
     ended(server).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_part_that_has_not_begun_is_not_ready() {
+    let authority = Authority::new();
+    let node = Node::open(PartName::Classifier, authority.config("trace-svc")).unwrap();
+    let part = part(&node).unwrap();
+    assert!(!node.local(&part).is_ready().await);
 }
 
 #[tokio::test]
