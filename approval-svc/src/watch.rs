@@ -59,7 +59,7 @@ impl<S: ApprovalStore> Watch<S> {
     ) -> Result<Self, Status> {
         let live = store.subscribe();
         let last = store.last_change();
-        let resumed = page::decode(DOMAIN, SCOPE, resume_token)?;
+        let resumed = page::decode(DOMAIN, SCOPE, resume_token).map_err(|_| foreign_token())?;
         let position = match &resumed {
             None => last,
             Some(text) => text

@@ -15,13 +15,14 @@ use crate::{
 
 const DETAILS_HEADER: &str = "grpc-status-details-bin";
 const ACCEPT_ENCODING_HEADER: &str = "grpc-accept-encoding";
-/// What the gRPC library says of a message that it can't read.
-const UNREADABLE: [&str; 5] = [
+/// What the gRPC library says of a message that it can't read, or that broke off because its sender has gone.
+const UNREADABLE: [&str; 6] = [
     "decode",
     "decompress",
     "Missing request message",
     "protocol error: received",
     "Unexpected EOF",
+    "error reading a body",
 ];
 
 /// The answer of a handler; INTERNAL if it panics.
@@ -81,7 +82,7 @@ fn explained(part: PartName, path: &str, bare: &Status) -> Status {
             ErrorReason::DeadlineExceeded,
             "deadline exceeded".to_owned(),
         ),
-        Grpc::Internal if UNREADABLE.iter().any(|words| bare.message().contains(words)) => say(
+        Grpc::Internal | Grpc::Unknown if UNREADABLE.iter().any(|words| bare.message().contains(words)) => say(
             Code::InvalidArgument,
             ErrorReason::InvalidFields,
             format!("the message can't be read: {}", bare.message()),

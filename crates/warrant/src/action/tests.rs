@@ -214,12 +214,26 @@ proptest! {
     }
 
     #[test]
-    fn validation_never_panics_and_bounds_what_it_accepts(action in any_action()) {
-        if action.validate().is_empty() {
-            prop_assert!(is_agent_id(&action.agent));
-            for (_, text) in action.identifiers() {
-                prop_assert!(!text.is_empty() && text.len() <= 256 && !text.chars().any(char::is_control));
-            }
-        }
+    fn validation_never_panics(action in any_action()) {
+        action.validate();
+    }
+
+    #[test]
+    fn an_identifier_is_accepted_within_its_bounds_only(text in prop_oneof![any_text(), "[ -~]{0,300}"], field in 0_usize..4) {
+        let mut action = instruction();
+        let fields = [&mut action.tenant, &mut action.issuer, &mut action.requester, &mut action.session];
+        fields.into_iter().nth(field).unwrap().clone_from(&text);
+        let within = !text.trim().is_empty() && text.len() <= 256;
+        let accepted = action.validate().is_empty();
+        prop_assert!(!accepted || within && !text.chars().any(char::is_control));
+        prop_assert!(accepted || !within || !text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()));
+    }
+
+    #[test]
+    fn an_agent_is_accepted_if_it_is_an_agent_id(text in prop_oneof![any_text(), "[a-z0-9_-]{0,70}"]) {
+        let action = Action { agent: text, ..instruction() };
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
+        let expected = (1..=64).contains(&action.agent.len()) && action.agent.bytes().all(plain);
+        prop_assert_eq!(action.validate().is_empty(), expected);
     }
 }
