@@ -262,7 +262,8 @@ class Tour:
         batch = self.ask("classifier-svc", "ClassificationService", "BatchClassifyActions", {"actions": [action]})[0]
         expect(batch["classifications"][0]["classification"]["risk"] == found["classification"]["risk"], batch)
         expect("keys" in self.ask("classifier-svc", "ClassificationService", "GetKeySet", {})[0]["key_set"]["jwks_json"], "no keys")
-        create = {"request_id": request_id, "action": action, "verdict_jws": found["classification"]["verdict_jws"]}
+        create = {"request_id": request_id, "action": action}
+        create |= {field: found["classification"][field] for field in ("verdict_jws", "reason")}
         created = self.serve(
             "orchestrator", "approval-svc", "ApprovalService", "CreateApproval", create, self.tokens["ask"]
         )[0]

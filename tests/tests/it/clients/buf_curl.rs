@@ -272,6 +272,7 @@ async fn executing(reader: &mut Reader) {
     policies(reader).await;
     let classified = reader.last("ClassificationService/ClassifyAction").await;
     reader.set("VERDICT", text(&classified, "/classification/verdictJws"));
+    reader.set("REASON", text(&classified, "/classification/reason"));
     reader.last("ClassificationService/GetKeySet").await;
     let created = reader.last("ApprovalService/CreateApproval").await;
     let approval = text(&created, "/approval/name");
