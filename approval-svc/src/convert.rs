@@ -328,16 +328,25 @@ fn checked<T>(violations: Violations, value: Option<T>) -> Result<T, Status> {
     value.ok_or_else(|| Status::internal("a field was neither read nor refused"))
 }
 
-/// The key under which a request is remembered: the same id with another body is another request. The id, here and in the
-/// request, is in lower case: however it is spelled, it is one (RFC 9562, section 4).
-pub fn request_key(principal: String, rpc: &str, request_id: &str, request: &impl Message) -> RequestKey {
+/// The key under which a request is remembered: the same id with another body is another request.
+///
+/// The id is brought into lower case, in the request as well: however it is spelled, it is one (RFC 9562, section 4).
+pub fn request_key<R: Message>(
+    principal: String,
+    rpc: &str,
+    request: &mut R,
+    id: impl FnOnce(&mut R) -> &mut String,
+) -> RequestKey {
+    let id = id(request);
+    id.make_ascii_lowercase();
+    let request_id = id.clone();
     let mut hasher = Sha256::new();
     hasher.update(rpc);
     hasher.update([0]);
     hasher.update(request.encode_to_vec());
     RequestKey {
         principal,
-        request_id: request_id.to_owned(),
+        request_id,
         body: hasher.finalize().into(),
     }
 }

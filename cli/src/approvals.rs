@@ -6,7 +6,7 @@ mod watch;
 use chassis::{auth::Audience, part::PartName};
 use proto::approval::v1::{Approval, CancelApprovalRequest, GetApprovalRequest, ListApprovalsRequest, approval::State};
 use serde_json::json;
-use tonic::{Response, Status};
+use tonic::Status;
 
 use crate::{
     args::{
@@ -117,14 +117,8 @@ async fn cancel(args: &CancelArgs, global: &GlobalArgs, console: &mut Console<'_
     let again = again("cancel", &message.name, &options, &args.connect, global);
     let request = session.call(Audience::Governance, message)?;
     let response = session.approvals()?.cancel_approval(request).await;
-    finish(
-        &session,
-        response,
-        |response| response.approval,
-        &again,
-        global,
-        console,
-    )
+    let result = response.map(|response| response.into_inner().approval);
+    finish(&session, result, &again, global, console)
 }
 
 /// The command line that sends the same once more.
@@ -139,15 +133,14 @@ fn again(command: &str, name: &str, options: &[(&str, &str)], connect: &ConnectA
 }
 
 /// Shows what was made of the approval; `again` repeats it.
-fn finish<R>(
+fn finish(
     session: &Session,
-    response: Result<Response<R>, Status>,
-    approval_of: impl FnOnce(R) -> Option<Approval>,
+    result: Result<Option<Approval>, Status>,
     again: &str,
     global: &GlobalArgs,
     console: &mut Console<'_>,
 ) -> Result<Exit, CliError> {
-    let response = response.map_err(|status| {
+    let approval = result.map_err(|status| {
         let error = session.failed(PartName::Approval, &status);
         if client::may_have_happened(&status) {
             return error.hint(format!(
@@ -156,7 +149,7 @@ fn finish<R>(
         }
         error
     })?;
-    print_result(&view(approval_of(response.into_inner()))?, global, console)?;
+    print_result(&view(approval)?, global, console)?;
     Ok(Exit::Ok)
 }
 

@@ -93,19 +93,8 @@ pub(crate) fn can_be_taken_up(status: &Status) -> bool {
 
 /// Whether a call that ended like this may have taken effect: a part that knows better says so.
 pub(crate) fn may_have_happened(status: &Status) -> bool {
-    use tonic::Code;
-    if matches!(status.code(), Code::Internal | Code::DeadlineExceeded) {
-        return true;
-    }
-    let details = status.get_error_details();
-    details.error_info().map_or_else(
-        || is_interruption(status),
-        |info| {
-            info.metadata
-                .get("committed")
-                .is_some_and(|committed| committed == "unknown")
-        },
-    )
+    chassis::fault::outcome_unknown(status)
+        || chassis::fault::metadata_of(status, "committed").as_deref() == Some("unknown")
 }
 
 // === impl Session ===

@@ -1,6 +1,6 @@
 //! The other parts as the executor uses them: claims at approval-svc, records at trace-svc.
 
-use std::{error::Error, fmt::Debug, future::Future, iter, time::Duration};
+use std::{fmt::Debug, future::Future, time::Duration};
 
 use bytes::Bytes;
 use chassis::{CallContext, Link, fault, link::within};
@@ -14,7 +14,7 @@ use proto::{
     trace::v1::Receipt,
 };
 use tokio::time::{Instant, sleep};
-use tonic::{ConnectError, Status};
+use tonic::Status;
 
 mod log;
 
@@ -88,13 +88,6 @@ pub(crate) fn is_final(status: &Status) -> bool {
     )
 }
 
-/// Whether the part may have done what it was asked although it didn't say so.
-pub(crate) fn may_have_happened(status: &Status) -> bool {
-    let never_sent = iter::successors(status.source(), |&cause| cause.source()).any(<dyn Error>::is::<ConnectError>);
-    let refused = fault::reason_of(status) == Some(ErrorReason::ReceiptPending);
-    fault::outcome_unknown(status) && !never_sent && !refused
-}
-
 // === impl ApprovalClient ===
 
 impl ApprovalClient {
@@ -144,26 +137,5 @@ impl Claims for ApprovalClient {
                 .ok_or_else(|| Status::internal("the answer holds no approval"))
         }
         .boxed()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use chassis::{Code, PartName};
-
-    use super::*;
-
-    #[tokio::test]
-    async fn what_was_never_sent_or_was_refused_has_not_happened() {
-        let of = |code, reason| may_have_happened(&fault::status("approval.countersign", code, reason, "no"));
-        assert!(of(Code::Internal, ErrorReason::Internal));
-        assert!(!of(Code::Unavailable, ErrorReason::PartUnavailable));
-        assert!(!of(Code::Unavailable, ErrorReason::ReceiptPending));
-        assert!(!of(Code::FailedPrecondition, ErrorReason::WarrantSpent));
-        assert!(may_have_happened(&Status::deadline_exceeded("no answer in time")));
-        assert!(may_have_happened(&Status::unavailable("connection reset")));
-        let nobody = ApprovalClient(Link::connect(PartName::Approval, "http://127.0.0.1:1", None).unwrap());
-        let claim = nobody.claim(&CallContext::background(), ClaimWarrantRequest::default());
-        assert!(!may_have_happened(&claim.await.unwrap_err()));
     }
 }

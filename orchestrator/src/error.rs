@@ -65,25 +65,12 @@ pub(crate) fn is_timeout(status: &Status) -> bool {
     matches!(status.code(), tonic::Code::DeadlineExceeded | tonic::Code::Cancelled)
 }
 
-/// Whether no connection came about, so that the request can't have had an effect.
-fn never_sent(status: &Status) -> bool {
-    let mut source = std::error::Error::source(status);
-    while let Some(error) = source {
-        if error.is::<tonic::ConnectError>() {
-            return true;
-        }
-        source = error.source();
-    }
-    false
-}
-
 // === impl OrchestratorError ===
 
 impl OrchestratorError {
     /// The error of a call to `part` that may have taken effect although `status` came instead of an answer.
     pub(crate) fn if_unanswered(part: PartName, status: &Status) -> Option<Self> {
-        let unanswered = fault::outcome_unknown(status) && !never_sent(status);
-        unanswered.then(|| Self::CommitUnknown {
+        fault::outcome_unknown(status).then(|| Self::CommitUnknown {
             part,
             timed_out: is_timeout(status),
         })

@@ -26,7 +26,7 @@ use crate::{
     error::ApprovalError,
     moment::Moment,
     resolve::Rule,
-    store::{ApprovalStore, Committed, Draft, RequestKey},
+    store::{ApprovalStore, Committed, Draft, Listed, RequestKey},
     watch::Watch,
 };
 
@@ -204,9 +204,7 @@ impl<S: ApprovalStore> ApprovalService for ApprovalApi<S> {
             ..query
         };
         let listed = self.shared.store.list(one_more).await?;
-        let page = listed.iter().take(limit);
-        let mut approvals: Vec<_> = page.map(|listed| reply::approval(&listed.approval)).collect();
-        approvals.truncate(fitting(&approvals));
+        let approvals = page_of(listed.iter().take(limit));
         let more = listed.len() > approvals.len();
         let last = listed.iter().take(approvals.len()).next_back().filter(|_| more);
         let token = last.map(|last| page::encode(&scope, &last.position.to_string()));
@@ -222,8 +220,9 @@ impl<S: ApprovalStore> ApprovalService for ApprovalApi<S> {
     ) -> Result<Response<GrantApprovalResponse>, Status> {
         let caller = Caller::of(&request)?.clone();
         let mut request = request.into_inner();
-        request.request_id.make_ascii_lowercase();
-        let key = convert::request_key(principal(&caller), "GrantApproval", &request.request_id, &request);
+        let key = convert::request_key(principal(&caller), "GrantApproval", &mut request, |request| {
+            &mut request.request_id
+        });
         let judgement = convert::grant(request)?;
         let approval = self.vote(&caller, judgement, Decision::Grant, key).await?;
         Ok(Response::new(GrantApprovalResponse {
@@ -237,8 +236,9 @@ impl<S: ApprovalStore> ApprovalService for ApprovalApi<S> {
     ) -> Result<Response<DenyApprovalResponse>, Status> {
         let caller = Caller::of(&request)?.clone();
         let mut request = request.into_inner();
-        request.request_id.make_ascii_lowercase();
-        let key = convert::request_key(principal(&caller), "DenyApproval", &request.request_id, &request);
+        let key = convert::request_key(principal(&caller), "DenyApproval", &mut request, |request| {
+            &mut request.request_id
+        });
         let judgement = convert::deny(request)?;
         let approval = self.vote(&caller, judgement, Decision::Deny, key).await?;
         Ok(Response::new(DenyApprovalResponse {
@@ -253,8 +253,9 @@ impl<S: ApprovalStore> ApprovalService for ApprovalApi<S> {
         let caller = Caller::of(&request)?.clone();
         let person = access::person(&caller)?;
         let mut request = request.into_inner();
-        request.request_id.make_ascii_lowercase();
-        let key = convert::request_key(principal(&caller), "CancelApproval", &request.request_id, &request);
+        let key = convert::request_key(principal(&caller), "CancelApproval", &mut request, |request| {
+            &mut request.request_id
+        });
         let (id, reason) = convert::cancel(request)?;
         let store = &self.shared.store;
         access::check_visible(person, &store.get(id).await?.approval.content)?;
@@ -278,8 +279,9 @@ impl<S: ApprovalStore> ApprovalService for ApprovalApi<S> {
     ) -> Result<Response<RevokeApprovalResponse>, Status> {
         let caller = Caller::of(&request)?.clone();
         let mut request = request.into_inner();
-        request.request_id.make_ascii_lowercase();
-        let key = convert::request_key(principal(&caller), "RevokeApproval", &request.request_id, &request);
+        let key = convert::request_key(principal(&caller), "RevokeApproval", &mut request, |request| {
+            &mut request.request_id
+        });
         let Judgement { id, seen, reason } = convert::revoke(request)?;
         let store = &self.shared.store;
         let decider = access::decider(&caller, &store.get(id).await?.approval.content, false)?;
@@ -342,14 +344,18 @@ impl<S: ApprovalStore> ApprovalService for ApprovalApi<S> {
     }
 }
 
-/// How many of them go on one page; at least one.
-fn fitting(approvals: &[wire::Approval]) -> usize {
-    let mut bytes = 0;
-    let fits = approvals.iter().take_while(|approval| {
+/// As many of them as go on one page; at least one.
+fn page_of<'a>(listed: impl Iterator<Item = &'a Listed>) -> Vec<wire::Approval> {
+    let (mut page, mut bytes) = (Vec::new(), 0);
+    for listed in listed {
+        let approval = reply::approval(&listed.approval);
         bytes += approval.encoded_len();
-        bytes <= PAGE_BYTES
-    });
-    fits.count().max(1)
+        if bytes > PAGE_BYTES && !page.is_empty() {
+            break;
+        }
+        page.push(approval);
+    }
+    page
 }
 
 /// The action must name exactly the person whose credential was forwarded.

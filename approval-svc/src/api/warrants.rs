@@ -84,8 +84,9 @@ impl<S: ApprovalStore> WarrantService for WarrantApi<S> {
     ) -> Result<Response<CompleteWarrantResponse>, Status> {
         let caller = Caller::of(&request)?.clone();
         let mut request = request.into_inner();
-        request.request_id.make_ascii_lowercase();
-        let key = convert::request_key(principal(&caller), "CompleteWarrant", &request.request_id, &request);
+        let key = convert::request_key(principal(&caller), "CompleteWarrant", &mut request, |request| {
+            &mut request.request_id
+        });
         let (id, complete) = convert::complete(request)?;
         let command = Command::Complete(complete);
         let approval = self.shared.store.execute(id, command, Some(key)).await?.stored.approval;
@@ -100,8 +101,9 @@ impl<S: ApprovalStore> WarrantService for WarrantApi<S> {
     ) -> Result<Response<ReconcileWarrantResponse>, Status> {
         let caller = Caller::of(&request)?.clone();
         let mut request = request.into_inner();
-        request.request_id.make_ascii_lowercase();
-        let key = convert::request_key(principal(&caller), "ReconcileWarrant", &request.request_id, &request);
+        let key = convert::request_key(principal(&caller), "ReconcileWarrant", &mut request, |request| {
+            &mut request.request_id
+        });
         let (id, succeeded) = convert::reconcile(&request)?;
         let store = &self.shared.store;
         let decider = access::decider(&caller, &store.get(id).await?.approval.content, false)?;

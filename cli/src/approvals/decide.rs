@@ -53,14 +53,8 @@ pub(super) async fn grant(args: &DecideArgs, global: &GlobalArgs, console: &mut 
     let (session, again) = (draft.session, draft.again);
     let request = session.call(Audience::Approval, message)?;
     let response = session.approvals()?.grant_approval(request).await;
-    finish(
-        &session,
-        response,
-        |response| response.approval,
-        &again,
-        global,
-        console,
-    )
+    let result = response.map(|response| response.into_inner().approval);
+    finish(&session, result, &again, global, console)
 }
 
 pub(super) async fn deny(args: &RefuseArgs, global: &GlobalArgs, console: &mut Console<'_>) -> Result<Exit, CliError> {
@@ -75,14 +69,8 @@ pub(super) async fn deny(args: &RefuseArgs, global: &GlobalArgs, console: &mut C
     let (session, again) = (draft.session, draft.again);
     let request = session.call(Audience::Approval, message)?;
     let response = session.approvals()?.deny_approval(request).await;
-    finish(
-        &session,
-        response,
-        |response| response.approval,
-        &again,
-        global,
-        console,
-    )
+    let result = response.map(|response| response.into_inner().approval);
+    finish(&session, result, &again, global, console)
 }
 
 pub(super) async fn revoke(
@@ -101,14 +89,8 @@ pub(super) async fn revoke(
     let (session, again) = (draft.session, draft.again);
     let request = session.call(Audience::Approval, message)?;
     let response = session.approvals()?.revoke_approval(request).await;
-    finish(
-        &session,
-        response,
-        |response| response.approval,
-        &again,
-        global,
-        console,
-    )
+    let result = response.map(|response| response.into_inner().approval);
+    finish(&session, result, &again, global, console)
 }
 
 pub(super) async fn reconcile(
@@ -132,14 +114,8 @@ pub(super) async fn reconcile(
     let (session, again) = (draft.session, draft.again);
     let request = session.call(Audience::Approval, message)?;
     let response = session.warrants()?.reconcile_warrant(request).await;
-    finish(
-        &session,
-        response,
-        |response| response.approval,
-        &again,
-        global,
-        console,
-    )
+    let result = response.map(|response| response.into_inner().approval);
+    finish(&session, result, &again, global, console)
 }
 
 /// Whether to ask the person at the terminal; without one, the command line itself must say that it is meant.

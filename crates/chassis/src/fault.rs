@@ -5,7 +5,7 @@
 use std::{error::Error, time::Duration};
 
 use proto::common::v1::ErrorReason;
-use tonic::Status;
+use tonic::{ConnectError, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 use crate::part::PartName;
@@ -140,17 +140,24 @@ pub fn metadata_of(status: &Status, key: &str) -> Option<String> {
 }
 
 /// Whether `status` leaves open if the call had an effect: then read back, never resend blindly. A client-side timeout
-/// shows as `CANCELLED`.
+/// shows as `CANCELLED`. Without a connection nothing was sent.
 pub fn outcome_unknown(status: &Status) -> bool {
     use tonic::Code as Grpc;
     let lost = matches!(
         status.code(),
         Grpc::Unavailable | Grpc::DeadlineExceeded | Grpc::Cancelled | Grpc::Unknown | Grpc::Internal
     );
-    lost && !matches!(
+    let refused = matches!(
         reason_of(status),
-        Some(ErrorReason::PartUnavailable | ErrorReason::ShuttingDown | ErrorReason::Overloaded)
-    )
+        Some(
+            ErrorReason::PartUnavailable
+                | ErrorReason::ShuttingDown
+                | ErrorReason::Overloaded
+                | ErrorReason::ReceiptPending
+        )
+    );
+    let mut causes = std::iter::successors(status.source(), |&cause| cause.source());
+    lost && !refused && !causes.any(<dyn Error>::is::<ConnectError>)
 }
 
 const REASON_PREFIX: &str = "ERROR_REASON_";
@@ -259,6 +266,19 @@ mod tests {
         );
         assert!(status.message().len() < 1_100 && status.message().ends_with("ä…"));
         assert!(status.details().len() < 1_600);
+    }
+
+    #[test]
+    fn what_was_never_sent_or_was_refused_had_no_effect() {
+        let of = |code, reason| outcome_unknown(&status(DOMAIN, code, reason, "no"));
+        assert!(of(Code::Internal, ErrorReason::Internal));
+        assert!(!of(Code::Unavailable, ErrorReason::PartUnavailable));
+        assert!(!of(Code::Unavailable, ErrorReason::ReceiptPending));
+        assert!(!of(Code::FailedPrecondition, ErrorReason::WarrantSpent));
+        assert!(outcome_unknown(&Status::deadline_exceeded("no answer in time")));
+        assert!(outcome_unknown(&Status::unavailable("connection reset")));
+        let refused = ConnectError("connection refused".into());
+        assert!(!outcome_unknown(&Status::from_error(Box::new(refused))));
     }
 
     #[test]

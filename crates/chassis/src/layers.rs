@@ -35,7 +35,7 @@ use tracing::Instrument as _;
 
 use crate::{BoxError, auth::Rights, ids::Ids, node::Node, part::PartName};
 
-use self::{answer::EndlessAnswer, auth::Gate, limit::Limit};
+use self::{answer::End, auth::Gate, limit::Limit};
 
 type Request = http::Request<Body>;
 type Response = http::Response<Body>;
@@ -129,12 +129,9 @@ impl Layers {
         }
         let handled = routes.call(request).map(|Ok(response)| response);
         let answer = deadline::bound(self.part, deadline, handled).await;
-        places.hold(if open { self.until_closing(answer) } else { answer })
-    }
-
-    /// An answer of the health or the reflection service, which know nothing of closing.
-    fn until_closing(&self, answer: Response) -> Response {
-        answer.map(|body| Body::new(EndlessAnswer::new(self.part, body, self.closing.clone())))
+        // The health and the reflection service know nothing of closing.
+        let end = open.then(|| End::new(self.part, self.closing.clone()));
+        places.hold(answer, end)
     }
 }
 

@@ -9,13 +9,16 @@ use std::{
     time::Duration,
 };
 
-use chassis::{CallContext, PartName, fault::relay};
+use chassis::{
+    CallContext, PartName,
+    fault::{outcome_unknown, relay},
+};
 use proto::approval::v1::ClaimWarrantRequest;
 use tonic::Status;
 
 use super::{Claimed, Executor, ended::Ended, lease::Lease, skew::skew};
 use crate::{
-    clients::{is_final, may_have_happened, persist},
+    clients::{is_final, persist},
     error::DOMAIN,
     gateway::GatewayRequest,
     permit::Permit,
@@ -103,7 +106,7 @@ impl<'a> Spending<'a> {
             let (asked_at, before) = (clock.monotonic(), clock.now());
             let answer = claims.claim(self.context, self.message.clone()).await;
             let claim = answer.inspect_err(|status| {
-                self.left_open.fetch_or(may_have_happened(status), Ordering::Relaxed);
+                self.left_open.fetch_or(outcome_unknown(status), Ordering::Relaxed);
             })?;
             let skew = skew(&claim, before, clock.now());
             Ok((asked_at, claim, skew))

@@ -20,21 +20,26 @@ use crate::{
 pub(super) struct OpenAnswer<P> {
     body: Body,
     _place: P,
+    end: Option<End>,
+    ended: bool,
 }
 
-/// An answer that would never end by itself: when the part closes it ends with `SHUTTING_DOWN`.
-pub(super) struct EndlessAnswer {
+/// When an answer that never ends by itself ends: with `SHUTTING_DOWN`, when the part closes.
+pub(super) struct End {
     part: PartName,
-    body: Body,
     closing: Pin<Box<WaitForCancellationFutureOwned>>,
-    over: bool,
 }
 
 // === impl OpenAnswer ===
 
 impl<P> OpenAnswer<P> {
-    pub(super) const fn new(body: Body, place: P) -> Self {
-        Self { body, _place: place }
+    pub(super) const fn new(body: Body, place: P, end: Option<End>) -> Self {
+        Self {
+            body,
+            _place: place,
+            end,
+            ended: false,
+        }
     }
 }
 
@@ -46,11 +51,23 @@ impl<P: Unpin> HttpBody for OpenAnswer<P> {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
+            return Poll::Ready(frame);
+        }
+        let Some(end) = &mut self.end else {
+            return Poll::Pending;
+        };
+        ready!(end.closing.as_mut().poll(context));
+        let last = end.trailers().map(Frame::trailers);
+        self.ended = true;
+        Poll::Ready(Some(last))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.ended || self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -58,48 +75,26 @@ impl<P: Unpin> HttpBody for OpenAnswer<P> {
     }
 }
 
-// === impl EndlessAnswer ===
+// === impl End ===
 
-impl EndlessAnswer {
-    pub(super) fn new(part: PartName, body: Body, closing: CancellationToken) -> Self {
+impl End {
+    pub(super) fn new(part: PartName, closing: CancellationToken) -> Self {
         Self {
             part,
-            body,
             closing: Box::pin(closing.cancelled_owned()),
-            over: false,
         }
     }
 
-    fn parting_words(&self) -> Result<HeaderMap, Status> {
+    fn trailers(&self) -> Result<HeaderMap, Status> {
         let message = format!("{} is shutting down", self.part);
-        let mut trailers = HeaderMap::new();
-        status(
+        let shut = status(
             self.part.domain(),
             Code::Unavailable,
             ErrorReason::ShuttingDown,
             message,
-        )
-        .add_header(&mut trailers)?;
+        );
+        let mut trailers = HeaderMap::new();
+        shut.add_header(&mut trailers)?;
         Ok(trailers)
-    }
-}
-
-impl HttpBody for EndlessAnswer {
-    type Data = <Body as HttpBody>::Data;
-    type Error = <Body as HttpBody>::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        if self.over {
-            return Poll::Ready(None);
-        }
-        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
-            return Poll::Ready(frame);
-        }
-        ready!(self.closing.as_mut().poll(context));
-        self.over = true;
-        Poll::Ready(Some(self.parting_words().map(Frame::trailers)))
     }
 }

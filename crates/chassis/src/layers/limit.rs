@@ -10,7 +10,7 @@ use tonic::{Status, body::Body};
 
 use super::{
     Response,
-    answer::OpenAnswer,
+    answer::{End, OpenAnswer},
     share::{Holder, Piece, Shares},
 };
 use crate::{
@@ -155,10 +155,10 @@ impl Bound {
 // === impl Places ===
 
 impl Places {
-    /// The answer, which keeps its place while it is open.
-    pub(super) fn hold(self, answer: Response) -> Response {
+    /// The answer, which keeps its place while it is open; a streaming one is over at `end`, if not before.
+    pub(super) fn hold(self, answer: Response, end: Option<End>) -> Response {
         match self.answer {
-            Some(place) => answer.map(|body| Body::new(OpenAnswer::new(body, place))),
+            Some(place) => answer.map(|body| Body::new(OpenAnswer::new(body, place, end))),
             None => answer,
         }
     }

@@ -43,11 +43,14 @@ impl Shares {
     /// One piece more for the holder, unless its share is used up.
     pub(super) fn take(self: &Arc<Self>, holder: &Holder) -> Option<Piece> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = taken.get(holder).copied().unwrap_or_default();
-        if count >= self.largest {
-            return None;
+        match taken.get_mut(holder) {
+            Some(count) if *count >= self.largest => return None,
+            Some(count) => *count += 1,
+            None if self.largest == 0 => return None,
+            None => {
+                taken.insert(holder.clone(), 1);
+            }
         }
-        taken.insert(holder.clone(), count + 1);
         Some(Piece {
             shares: Arc::clone(self),
             holder: holder.clone(),
