@@ -17,6 +17,7 @@ mod blobs;
 mod disk;
 mod folders;
 mod recovery;
+mod segment;
 #[cfg(test)]
 mod tests;
 mod writer;

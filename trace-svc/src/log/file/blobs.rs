@@ -85,7 +85,7 @@ impl Blobs {
 
     fn write_to(&self, unfinished: &std::path::Path, blob: &Blob) -> Result<(), StoreError> {
         let mut file = self.disk.create(unfinished).map_err(StoreError::of_open)?;
-        write_all(file.as_mut(), &blob.data).map_err(StoreError::of_write)?;
+        write_all(file.as_mut(), &blob.data, 0).map_err(StoreError::of_write)?;
         file.sync().map_err(StoreError::Broken)?;
         self.disk
             .rename(unfinished, &self.path(blob.id))

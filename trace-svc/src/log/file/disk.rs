@@ -4,7 +4,8 @@
 use std::{
     fmt::Debug,
     fs::{self, File, OpenOptions},
-    io::{self, Write as _},
+    io,
+    os::unix::fs::FileExt as _,
     path::Path,
 };
 
@@ -16,7 +17,7 @@ use super::folders::create_file;
 pub(super) trait Disk: Debug + Send + Sync {
     /// A new, empty file; one that is there is emptied.
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
-    /// A file that is there, to be appended to.
+    /// A file that is there, to be written to.
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
     /// Gives a file its final name.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
@@ -24,10 +25,10 @@ pub(super) trait Disk: Debug + Send + Sync {
     fn open_folder(&self, path: &Path) -> io::Result<Box<dyn DiskFolder>>;
 }
 
-/// A file to append to.
+/// A file to write to.
 pub(super) trait DiskFile: Debug + Send {
-    /// Appends some of the bytes; says how many.
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
+    /// Writes some of the bytes at this offset; says how many.
+    fn write(&mut self, bytes: &[u8], offset: u64) -> io::Result<usize>;
     /// Makes what was written durable.
     fn sync(&mut self) -> io::Result<()>;
     /// Cuts the file to this length.
@@ -56,12 +57,15 @@ pub(super) struct RealDisk;
 #[derive(Debug)]
 struct RealFile(File);
 
-/// Appends all of the bytes, in as many pieces as the disk wants.
-pub(super) fn write_all(file: &mut dyn DiskFile, mut bytes: &[u8]) -> io::Result<()> {
+/// Writes all of the bytes at this offset, in as many pieces as the disk wants.
+pub(super) fn write_all(file: &mut dyn DiskFile, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
     while !bytes.is_empty() {
-        match file.write(bytes) {
+        match file.write(bytes, offset) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
+            Ok(written) => {
+                bytes = bytes.get(written..).unwrap_or_default();
+                offset += written as u64;
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
@@ -104,7 +108,7 @@ impl Disk for RealDisk {
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        let file = OpenOptions::new().append(true).open(path)?;
+        let file = OpenOptions::new().write(true).open(path)?;
         Ok(Box::new(RealFile(file)))
     }
 
@@ -126,8 +130,8 @@ impl DiskFolder for File {
 // === impl RealFile ===
 
 impl DiskFile for RealFile {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes)
+    fn write(&mut self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        self.0.write_at(bytes, offset)
     }
 
     fn sync(&mut self) -> io::Result<()> {

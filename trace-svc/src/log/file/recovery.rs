@@ -4,10 +4,11 @@
 //! tail after the last durable line: bytes that were never acknowledged. It is moved to `quarantine/`, and a
 //! `log.recovered` event says so. Anything else that is wrong is damage, and the log refuses to open (TR-11).
 //!
-//! A tail that holds a complete, well-formed line is not taken for a torn one. A process that dies leaves none; a power cut
-//! can, since the pages of the one commit that isn't synced reach the disk in any order. But a last commit that was
-//! acknowledged and then damaged looks the same, and a line that reads well is never set aside: a person has to decide
-//! (docs/trace-log.md). Where the disk has left nothing readable at the very end, that can't be told from a torn tail.
+//! The zero bytes that a segment has grown ahead by are cut off, and no tail. They also tell what a power cut has left of the
+//! one commit that wasn't synced, whose sectors reach the disk in any order: where one had not, it still is zero, and
+//! what follows is of the same commit, with the same time. Lines that can be read and lack either of these marks are never
+//! set aside: something that was acknowledged may have been damaged, and a person has to decide (docs/trace-log.md). Where
+//! nothing at the very end can be read, that can't be told from a torn tail.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -33,6 +34,8 @@ use super::folders::{Folders, create_file, sync_folder};
 
 const TAIL_SUFFIX: &str = ".tail";
 const READ_BUFFER_BYTES: usize = 256 * 1024;
+/// What a disk writes whole or not at all.
+const SECTOR_BYTES: usize = 512;
 
 /// What was found.
 #[derive(Debug)]
@@ -85,10 +88,8 @@ pub(super) fn recover(folders: &Folders) -> Result<Recovered, OpenError> {
         index.begin_segment();
         let scanned = scan(folders, &path, &mut index)?;
         if let Some(fault) = &scanned.fault {
-            if position + 1 != firsts.len() {
-                return Err(damaged(&path, &index, fault.offset, &fault.cause));
-            }
-            cut_tail(folders, first_index, &index, fault)?;
+            let is_last = position + 1 == firsts.len();
+            cut_tail(folders, first_index, &index, fault, is_last)?;
         }
         last = Some((first_index, scanned));
     }
@@ -182,25 +183,28 @@ fn check_blob(folders: &Folders, id: BlobId, bytes: u64) -> Result<(), String> {
     }
 }
 
-/// Moves a torn tail to quarantine; refuses if it is more than that.
-fn cut_tail(folders: &Folders, first_index: u64, index: &Index, fault: &Fault) -> Result<(), OpenError> {
+/// Cuts off what follows the good part: zero bytes, and before them a torn tail, which goes to quarantine. Refuses what is
+/// more than that.
+fn cut_tail(folders: &Folders, first_index: u64, index: &Index, fault: &Fault, is_last: bool) -> Result<(), OpenError> {
     let path = folders.segment(first_index);
-    let tail = read_from(&path, fault.offset).map_err(OpenError::io(&path))?;
-    if holds_a_line(&tail) {
-        return Err(damaged(&path, index, fault.offset, &fault.cause));
+    let mut tail = read_from(&path, fault.offset).map_err(OpenError::io(&path))?;
+    tail.truncate(tail.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1));
+    if !tail.is_empty() {
+        if !is_last || !is_torn(&tail, fault.offset) {
+            return Err(damaged(&path, index, fault.offset, &fault.cause));
+        }
+        keep_tail(&folders.quarantine(), first_index, fault.offset, &tail)?;
+        tracing::warn!(
+            segment = %path.display(), offset = fault.offset, bytes = tail.len(), cause = fault.cause,
+            "cut off a torn tail; its bytes are in quarantine",
+        );
     }
-    keep_tail(&folders.quarantine(), first_index, fault.offset, &tail)?;
     let cut = || {
         let file = OpenOptions::new().write(true).open(&path)?;
         file.set_len(fault.offset)?;
         file.sync_all()
     };
-    cut().map_err(OpenError::io(&path))?;
-    tracing::warn!(
-        segment = %path.display(), offset = fault.offset, bytes = tail.len(), cause = fault.cause,
-        "cut off a torn tail; its bytes are in quarantine",
-    );
-    Ok(())
+    cut().map_err(OpenError::io(&path))
 }
 
 fn read_from(path: &Path, offset: u64) -> io::Result<Vec<u8>> {
@@ -211,11 +215,24 @@ fn read_from(path: &Path, offset: u64) -> io::Result<Vec<u8>> {
     Ok(tail)
 }
 
-fn holds_a_line(tail: &[u8]) -> bool {
-    let ended = tail
-        .split_inclusive(|byte| *byte == b'\n')
-        .filter_map(|piece| piece.strip_suffix(b"\n"));
-    ended.into_iter().any(|piece| Line::parse(piece).is_ok())
+/// Whether a tail that begins at this offset is of a commit that was never synced.
+fn is_torn(tail: &[u8], offset: u64) -> bool {
+    let pieces = tail.split_inclusive(|byte| *byte == b'\n');
+    let ended = pieces.filter_map(|piece| piece.strip_suffix(b"\n"));
+    let mut times = ended.filter_map(|piece| Line::parse(piece).ok().map(|line| line.recorded_at));
+    let Some(time) = times.next() else { return true };
+    let first = tail.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    has_unwritten_sector(first, offset) && times.all(|other| other == time)
+}
+
+/// Whether these bytes, which begin at this offset of a file, are zero in all of a sector, or in all of one's end.
+fn has_unwritten_sector(bytes: &[u8], offset: u64) -> bool {
+    let begun = usize::try_from(offset % SECTOR_BYTES as u64).unwrap_or(0);
+    let is_zero = |sector: &[u8]| sector.iter().all(|byte| *byte == 0);
+    match bytes.split_at_checked(SECTOR_BYTES - begun) {
+        Some((end_of_sector, sectors)) => is_zero(end_of_sector) || sectors.chunks_exact(SECTOR_BYTES).any(is_zero),
+        None => false,
+    }
 }
 
 fn keep_tail(folder: &Path, first_index: u64, offset: u64, tail: &[u8]) -> Result<(), OpenError> {

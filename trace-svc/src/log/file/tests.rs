@@ -2,6 +2,7 @@
 
 mod crash;
 mod faults;
+mod room;
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
@@ -87,6 +88,7 @@ async fn the_files_hold_the_exact_lines() {
     let folder = testing::folder();
     let log = testing::open(folder.path());
     let receipt = append(&log, testing::event(1, 1)).await.unwrap();
+    drop(log);
     let written = fs::read(first_segment(folder.path())).unwrap();
     assert_eq!(written.last(), Some(&b'\n'));
     assert_eq!(

@@ -15,8 +15,9 @@ use crate::{
 
 use super::{
     Shared,
-    disk::{Disk, DiskFile, DiskFolder, Shortage, write_all},
+    disk::{Disk, DiskFile, DiskFolder, Shortage},
     recovery::SegmentEnd,
+    segment::Segment,
 };
 
 /// At most this many events are committed together, give or take one request.
@@ -39,9 +40,7 @@ pub(super) struct Writer {
     shared: Arc<Shared>,
     disk: Arc<dyn Disk>,
     segments: Box<dyn DiskFolder>,
-    file: Box<dyn DiskFile>,
-    /// Durable length of the segment.
-    length: u64,
+    segment: Segment,
     segment_bytes: u64,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
@@ -106,13 +105,13 @@ impl Writer {
             None => create_segment(&shared, disk.as_ref()).and_then(|file| begin_segment(&shared, &*segments, file)),
         };
         let file = file.map_err(OpenError::io(path))?;
+        let segment_bytes = u64::from(segment_bytes);
         Ok(Self {
             shared,
             disk,
             segments,
-            file,
-            length,
-            segment_bytes: u64::from(segment_bytes),
+            segment: Segment::new(file, length, segment_bytes),
+            segment_bytes,
             clock,
             ids,
             short: false,
@@ -175,13 +174,13 @@ impl Writer {
         if entries.bytes.is_empty() {
             return Ok(());
         }
-        if self.length > 0 && self.length + entries.bytes.len() as u64 > self.segment_bytes {
+        if self.segment.is_full_for(entries.bytes.len()) {
             self.roll()?;
         }
-        if let Err(error) = write_all(self.file.as_mut(), &entries.bytes) {
+        if let Err(error) = self.segment.write(&entries.bytes) {
             return Err(self.refused("lines could not be written", &error));
         }
-        if let Err(error) = self.file.sync() {
+        if let Err(error) = self.segment.sync() {
             return Err(self.unsynced(&error));
         }
         self.apply(entries);
@@ -195,14 +194,17 @@ impl Writer {
         let mut index = self.shared.index_mut();
         for planned in &entries.lines {
             // A segment is at most 1 GiB and a line fits 16 bits, so neither number is ever cut.
-            let offset = u32::try_from(self.length + planned.start as u64).unwrap_or(u32::MAX);
+            let offset = u32::try_from(self.segment.length() + planned.start as u64).unwrap_or(u32::MAX);
             let length = u16::try_from(planned.length).unwrap_or(u16::MAX);
             index.apply(&planned.line, planned.leaf, offset, length);
         }
-        self.length += entries.bytes.len() as u64;
+        self.segment.extend(entries.bytes.len());
     }
 
     fn roll(&mut self) -> Result<(), CommitError> {
+        if let Err(error) = self.segment.close() {
+            return Err(self.broken("a segment could not be ended", &error));
+        }
         let created = match create_segment(&self.shared, self.disk.as_ref()) {
             Ok(created) => created,
             Err(error) => {
@@ -214,8 +216,7 @@ impl Writer {
         };
         match begin_segment(&self.shared, &*self.segments, created) {
             Ok(file) => {
-                self.file = file;
-                self.length = 0;
+                self.segment = Segment::new(file, 0, self.segment_bytes);
                 Ok(())
             }
             Err(error) => Err(self.broken("a segment could not be made durable", &error)),
@@ -230,7 +231,7 @@ impl Writer {
     /// A sync has failed. The kernel may keep such lines as if they were on the disk, and the next start would find them, so
     /// they are cut off, as far as the disk lets that happen (TR-1).
     fn unsynced(&mut self, error: &io::Error) -> CommitError {
-        if let Err(error) = self.file.truncate(self.length) {
+        if let Err(error) = self.segment.cut_back() {
             tracing::error!(%error, "a segment could not be cut back");
         }
         self.broken("lines could not be made durable", error)
@@ -242,7 +243,7 @@ impl Writer {
             return self.broken(what, error);
         };
         // Durable as well: what was answered with "not written" doesn't come back after a crash.
-        if let Err(error) = self.file.truncate(self.length).and_then(|()| self.file.sync()) {
+        if let Err(error) = self.segment.cut_back().and_then(|()| self.segment.sync()) {
             return self.broken("a segment could not be cut back", &error);
         }
         self.short(shortage, error)
@@ -253,6 +254,17 @@ impl Writer {
             tracing::warn!(%error, "the log takes no events until this has passed");
         }
         CommitError::Short(shortage)
+    }
+}
+
+impl Drop for Writer {
+    /// A log that has failed is left as it is (TR-9).
+    fn drop(&mut self) {
+        if self.shared.check_health().is_ok()
+            && let Err(error) = self.segment.close()
+        {
+            tracing::warn!(%error, "the last segment could not be cut to its lines; the next start does it");
+        }
     }
 }
 

@@ -51,6 +51,7 @@ struct FaultyFile {
     faults: Arc<Faults>,
     folder: String,
     file: Box<dyn DiskFile>,
+    length: u64,
 }
 
 impl Default for Faults {
@@ -97,6 +98,7 @@ impl FaultyDisk {
             faults: Arc::clone(&self.0),
             folder,
             file,
+            length: fs::metadata(path).unwrap().len(),
         })
     }
 }
@@ -138,19 +140,20 @@ impl DiskFolder for FaultyFolder {
 }
 
 impl DiskFile for FaultyFile {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+    fn write(&mut self, bytes: &[u8], offset: u64) -> io::Result<usize> {
         self.faults.note("write in", &self.folder);
         assert!(!self.faults.panics.load(SeqCst), "told to");
         if self.faults.no_write.load(SeqCst) {
             return Err(io::Error::other("EIO"));
         }
-        let room = usize::try_from(self.faults.room.load(SeqCst).max(0)).unwrap();
+        let room = self.length + self.faults.room.load(SeqCst).max(0).cast_unsigned();
+        let room = usize::try_from(room.saturating_sub(offset)).unwrap_or(usize::MAX);
         if room == 0 && !bytes.is_empty() {
             return Err(io::ErrorKind::StorageFull.into());
         }
         let most = if self.faults.short.load(SeqCst) { 3 } else { usize::MAX };
-        let written = self.file.write(&bytes[..bytes.len().min(most).min(room)])?;
-        self.faults.room.fetch_sub(i64::try_from(written).unwrap(), SeqCst);
+        let written = self.file.write(&bytes[..bytes.len().min(most).min(room)], offset)?;
+        self.grow_to(self.length.max(offset + written as u64));
         Ok(written)
     }
 
@@ -163,7 +166,16 @@ impl DiskFile for FaultyFile {
     }
 
     fn truncate(&mut self, length: u64) -> io::Result<()> {
-        self.file.truncate(length)
+        self.file.truncate(length)?;
+        self.grow_to(length);
+        Ok(())
+    }
+}
+
+impl FaultyFile {
+    fn grow_to(&mut self, length: u64) {
+        let grown = length.cast_signed() - std::mem::replace(&mut self.length, length).cast_signed();
+        self.faults.room.fetch_sub(grown, SeqCst);
     }
 }
 
@@ -206,7 +218,12 @@ async fn an_acknowledgement_comes_after_the_sync_and_a_line_after_its_blob() {
     assert_eq!(faults.asked(), [&blob[..], &line[..]].concat());
     // A blob that is there is vouched for again; and a full segment is followed by another.
     append(&log, with_blob(2)).await.unwrap();
-    let again = ["sync folder blobs", "sync in segments", "sync folder segments"];
+    let again = [
+        "sync folder blobs",
+        "sync in segments",
+        "sync in segments",
+        "sync folder segments",
+    ];
     assert_eq!(faults.asked(), [&again[..], &line[..]].concat());
     append(&log, with_blob(2)).await.unwrap();
     assert_eq!(faults.asked(), ["sync folder blobs"], "a duplicate writes nothing");
@@ -233,6 +250,7 @@ async fn short_writes_are_completed() {
     }
     append(&log, with_blob(7)).await.unwrap();
     assert_eq!(log.blob(BlobId::of(&[0xff; 1000])).await.unwrap(), [0xff; 1000]);
+    drop(log);
     check_chains(&lines(folder.path()));
 }
 
@@ -240,8 +258,11 @@ async fn short_writes_are_completed() {
 async fn a_full_disk_refuses_events_keeps_reads_and_recovers() {
     let folder = testing::folder();
     let (log, faults) = open_faulty(folder.path(), 1 << 20);
+    // Enough for its line, and not for room ahead.
+    faults.room.store(1_000, SeqCst);
     append(&log, testing::event(1, 0)).await.unwrap();
     let before = fs::read(first_segment(folder.path())).unwrap();
+    assert_eq!(before.last(), Some(&b'\n'));
     for room in [0, 1, 100, 400] {
         faults.room.store(room, SeqCst);
         let refused = append(&log, testing::event(1, 1)).await;
@@ -259,6 +280,22 @@ async fn a_full_disk_refuses_events_keeps_reads_and_recovers() {
     assert_eq!((receipt.index, receipt.duplicate), (1, false));
     drop(log);
     assert_eq!(testing::open(folder.path()).end(), 2);
+    check_chains(&lines(folder.path()));
+}
+
+#[tokio::test]
+async fn room_that_a_segment_has_ahead_is_there_when_the_disk_is_full() {
+    let folder = testing::folder();
+    let (log, faults) = open_faulty(folder.path(), 1 << 20);
+    append(&log, testing::event(1, 0)).await.unwrap();
+    let length = fs::metadata(first_segment(folder.path())).unwrap().len();
+    faults.room.store(0, SeqCst);
+    for number in 1..100 {
+        append(&log, testing::event(1, number)).await.unwrap();
+    }
+    assert_eq!(fs::metadata(first_segment(folder.path())).unwrap().len(), length);
+    drop(log);
+    assert_eq!(testing::open(folder.path()).end(), 100);
     check_chains(&lines(folder.path()));
 }
 
