@@ -5,7 +5,7 @@ use crate::error::CliError;
 const LARGEST_PAGE: u32 = 1_000;
 
 /// Asks `next` for page after page, by size and token, until there are `limit` items or no more pages; says whether there
-/// are more. A page may be empty and not the last. Without a limit, the part chooses the sizes.
+/// may be more. A page may be empty and not the last. Without a limit, the part chooses the sizes.
 pub(crate) async fn collect<T>(
     limit: Option<u32>,
     mut next: impl AsyncFnMut(i32, String) -> Result<(Vec<T>, String), CliError>,

@@ -53,7 +53,7 @@ async fn list(args: &ListTracesArgs, global: &GlobalArgs, console: &mut Console<
             let palette = console.out_palette();
             console.line(&trace_table(&traces, palette))?;
             if more {
-                console.note(&format!("there are more than {}: see --limit and --filter", args.limit))?;
+                console.note("there may be more: see --limit and --filter")?;
             }
         }
     }

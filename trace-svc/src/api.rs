@@ -18,7 +18,7 @@ use crate::{
     event::{NewEvent, Owner},
     export,
     line::{Line, LineContent},
-    log::{Budget, EventQuery, Recorded, Scope, TraceLog},
+    log::{Budget, EventQuery, MAX_LOOKS, Recorded, Scope, TraceLog},
 };
 
 /// The group whose members read all traces of their tenant.
@@ -126,7 +126,7 @@ impl<L: TraceLog> TraceService for TraceApi<L> {
         violations.check()?;
         let listing = format!("ListTraces|{}|{scope:?}", request.filter);
         let before = position(&listing, &request.page_token)?;
-        let found = self.log.traces(&scope, &filter, before, limit).await;
+        let found = self.log.traces(&scope, &filter, before, limit, MAX_LOOKS).await;
         let found = found.map_err(|error| to_status(&error))?;
         Ok(Response::new(wire::ListTracesResponse {
             traces: found.traces.into_iter().map(convert::trace_to_proto).collect(),
@@ -147,6 +147,7 @@ impl<L: TraceLog> TraceService for TraceApi<L> {
         let listing = format!("ListEvents|{query:?}");
         let from = position(&listing, &request.page_token)?.unwrap_or_default();
         let budget = Budget {
+            looks: MAX_LOOKS,
             events,
             bytes: PAGE_BYTES,
         };

@@ -15,7 +15,7 @@ use crate::{
     api::parse,
     error::TraceError,
     line::{Leaf, Line, LineContent},
-    log::{Budget, EventQuery, Recorded, TraceLog},
+    log::{Budget, EventQuery, MAX_LOOKS, Recorded, TraceLog},
 };
 
 /// Form of an export.
@@ -29,6 +29,7 @@ pub enum Format {
 
 /// How much of the log is in memory for one export.
 const PIECE: Budget = Budget {
+    looks: MAX_LOOKS,
     events: 512,
     bytes: 256 * 1024,
 };
@@ -63,6 +64,7 @@ struct Progress<L> {
     log: Arc<L>,
     query: EventQuery,
     format: Format,
+    piece: Budget,
     next: Option<u64>,
     until: u64,
     begun: bool,
@@ -70,8 +72,18 @@ struct Progress<L> {
 
 /// Streams what `query` asks for, up to the log's end as it is now.
 ///
-/// Nothing is read ahead: a slow reader costs one piece of memory, and no writer waits for it.
+/// Nothing is read ahead: a slow reader costs one piece of memory, and no writer waits for it. Once the reader has gone,
+/// nothing more is looked for.
 pub fn export<L: TraceLog>(
+    log: Arc<L>,
+    query: EventQuery,
+    format: Format,
+) -> impl Stream<Item = Result<ExportEventsResponse, Status>> + Send {
+    export_in(PIECE, log, query, format)
+}
+
+fn export_in<L: TraceLog>(
+    piece: Budget,
     log: Arc<L>,
     query: EventQuery,
     format: Format,
@@ -81,6 +93,7 @@ pub fn export<L: TraceLog>(
         log,
         query,
         format,
+        piece,
         next: Some(0),
         until,
         begun: false,
@@ -94,17 +107,21 @@ pub fn export<L: TraceLog>(
 // === impl Progress ===
 
 impl<L: TraceLog> Progress<L> {
+    /// The next piece that isn't empty.
     async fn piece(mut self) -> Result<Option<(Vec<u8>, Self)>, TraceError> {
-        let Some(from) = self.next else { return Ok(None) };
-        let page = self.log.events(&self.query, from, self.until, PIECE).await?;
-        let data = match self.format {
-            Format::Jsonl => jsonl(&page.events),
-            Format::Csv => csv(&page.events, !self.begun)?,
-        };
-        self.next = page.next;
-        self.begun = true;
-        // An export without events ends here; CSV has its header at least.
-        Ok((!data.is_empty() || self.next.is_some()).then_some((data, self)))
+        while let Some(from) = self.next {
+            let page = self.log.events(&self.query, from, self.until, self.piece).await?;
+            let data = match self.format {
+                Format::Jsonl => jsonl(&page.events),
+                Format::Csv => csv(&page.events, !self.begun)?,
+            };
+            self.next = page.next;
+            self.begun = true;
+            if !data.is_empty() {
+                return Ok(Some((data, self)));
+            }
+        }
+        Ok(None)
     }
 }
 

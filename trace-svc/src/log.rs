@@ -16,6 +16,10 @@ use crate::{
     line::BlobId,
 };
 
+/// How many events, or traces, one call looks at: some milliseconds, some tens at worst. Then it answers with what it has
+/// found, however long the log is, so whoever looks for something rare gets on with every call.
+pub const MAX_LOOKS: usize = 512 * 1024;
+
 /// Who reads, and so what there is to see.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
@@ -51,12 +55,14 @@ pub struct EventQuery {
     pub producer: Option<chassis::part::PartName>,
 }
 
-/// How much to return at once; at least one event is.
+/// How much to do at once.
 #[derive(Debug, Clone, Copy)]
 pub struct Budget {
-    /// At most this many events.
+    /// At most this many events are looked at.
+    pub looks: usize,
+    /// At most this many are returned.
     pub events: usize,
-    /// About this many bytes of lines.
+    /// About this many bytes of lines; one event is returned in any case.
     pub bytes: usize,
 }
 
@@ -88,7 +94,7 @@ pub struct TraceSummary {
 pub struct TracePage {
     /// The traces.
     pub traces: Vec<TraceSummary>,
-    /// Pass as `before` for the next page; `None` on the last.
+    /// Pass as `before` for the next page, also after one without traces; `None` on the last.
     pub next: Option<u64>,
 }
 
@@ -106,7 +112,7 @@ pub struct Recorded {
 pub struct EventPage {
     /// The events.
     pub events: Vec<Recorded>,
-    /// Where the next page starts; `None` on the last.
+    /// Where the next page starts, also after one without events; `None` on the last.
     pub next: Option<u64>,
 }
 
@@ -126,16 +132,17 @@ pub trait TraceLog: Send + Sync + Debug + 'static {
     /// One trace.
     fn trace(&self, scope: &Scope, id: TraceId) -> impl Future<Output = Result<TraceSummary, TraceError>> + Send;
 
-    /// Traces, newest first, that began before the index `before`.
+    /// Traces, newest first, that began before the index `before`: at most `limit` of the next `looks`.
     fn traces(
         &self,
         scope: &Scope,
         filter: &TraceFilter,
         before: Option<u64>,
         limit: usize,
+        looks: usize,
     ) -> impl Future<Output = Result<TracePage, TraceError>> + Send;
 
-    /// Events from the index `from` on, but before `until`.
+    /// Events from the index `from` on, but before `until`, as far as the budget goes.
     fn events(
         &self,
         query: &EventQuery,
@@ -186,5 +193,14 @@ impl EventQuery {
         self.kind.is_none_or(|wanted| wanted == kind)
             && self.risk.is_none_or(|wanted| risk == Some(wanted))
             && self.producer.is_none_or(|wanted| wanted == kind.producer())
+    }
+}
+
+// === impl Budget ===
+
+impl Budget {
+    /// Whether nothing more can be done.
+    pub const fn is_spent(&self) -> bool {
+        self.looks == 0 || self.events == 0 || self.bytes == 0
     }
 }

@@ -3,7 +3,7 @@
 use futures_util::TryStreamExt as _;
 
 use crate::{
-    event::NewEvent,
+    event::{EventType, NewEvent},
     log::{Scope, file::FileLog},
     testing,
 };
@@ -79,6 +79,28 @@ async fn an_empty_export_is_empty_or_a_header() {
     assert_eq!(exported(&log, Format::Jsonl).await, (String::new(), 0));
     let (text, pieces) = exported(&log, Format::Csv).await;
     assert_eq!((text.lines().count(), pieces), (1, 1));
+}
+
+#[tokio::test]
+async fn an_export_goes_on_where_a_look_found_nothing() {
+    let events = (0..9).map(|number| {
+        let kind = match number {
+            4 | 8 => EventType::ApprovalDenied,
+            _ => EventType::ApprovalGranted,
+        };
+        testing::typed(number, number, kind)
+    });
+    let (_folder, log) = log_of(events.collect()).await;
+    let query = EventQuery {
+        kind: Some(EventType::ApprovalDenied),
+        ..query(Scope::Tenant("acme".to_owned()))
+    };
+    let piece = Budget { looks: 1, ..PIECE };
+    for (format, expected) in [(Format::Jsonl, 2), (Format::Csv, 3)] {
+        let pieces = export_in(piece, Arc::clone(&log), query.clone(), format);
+        let pieces: Vec<_> = pieces.try_collect().await.unwrap();
+        assert_eq!((joined(&pieces).lines().count(), pieces.len()), (expected, expected));
+    }
 }
 
 #[tokio::test]

@@ -36,6 +36,7 @@ macro_rules! trace_log_conformance {
                 concurrent_duplicates_are_recorded_once
                 closed_traces_are_counted
                 owners_and_auditors_see_what_is_theirs
+                looking_for_something_rare_goes_on_where_the_last_call_stopped
                 content_comes_back_whatever_its_size
             );
         }
@@ -52,6 +53,7 @@ macro_rules! trace_log_conformance {
 pub(crate) use trace_log_conformance;
 
 const ALL: Budget = Budget {
+    looks: usize::MAX,
     events: usize::MAX,
     bytes: usize::MAX,
 };
@@ -230,7 +232,7 @@ pub(crate) async fn owners_and_auditors_see_what_is_theirs(place: impl Place) {
         one(&log, testing::event(number, 1)).await.unwrap();
     }
     let own = Scope::Own(testing::owner(1));
-    let page = log.traces(&own, &TraceFilter::default(), None, 10).await.unwrap();
+    let page = log.traces(&own, &TraceFilter::default(), None, 10, 10).await.unwrap();
     let seen: Vec<_> = page.traces.iter().map(|trace| trace.id).collect();
     assert_eq!(seen, [testing::trace(4), testing::trace(1)]);
     let foreign = log.trace(&own, testing::trace(2)).await;
@@ -248,6 +250,46 @@ pub(crate) async fn owners_and_auditors_see_what_is_theirs(place: impl Place) {
         ..auditor()
     };
     assert!(log.events(&stranger, 0, u64::MAX, ALL).await.unwrap().events.is_empty());
+}
+
+pub(crate) async fn looking_for_something_rare_goes_on_where_the_last_call_stopped(place: impl Place) {
+    let log = place.open();
+    for number in 0..10 {
+        let kind = match number {
+            2 | 7 => EventType::ApprovalDenied,
+            _ => EventType::ApprovalGranted,
+        };
+        one(&log, testing::typed(number, number, kind)).await.unwrap();
+    }
+    one(&log, testing::typed(1, 10, EventType::ApprovalClosed))
+        .await
+        .unwrap();
+    let query = EventQuery {
+        kind: Some(EventType::ApprovalDenied),
+        ..auditor()
+    };
+    let budget = Budget { looks: 4, ..ALL };
+    let mut pages = Vec::new();
+    let mut next = Some(0);
+    while let Some(from) = next {
+        let page = log.events(&query, from, u64::MAX, budget).await.unwrap();
+        pages.push(page.events.iter().map(|event| event.index).collect::<Vec<_>>());
+        next = page.next;
+    }
+    assert_eq!(pages, [vec![2], vec![7], vec![]]);
+
+    let closed = TraceFilter {
+        closed: Some(true),
+        ..TraceFilter::default()
+    };
+    let mut pages = Vec::new();
+    let mut before = Some(u64::MAX);
+    while let Some(end) = before {
+        let page = log.traces(&query.scope, &closed, Some(end), 10, 4).await.unwrap();
+        pages.push(page.traces.iter().map(|trace| trace.first_index).collect::<Vec<_>>());
+        before = page.next;
+    }
+    assert_eq!(pages, [vec![], vec![], vec![1]]);
 }
 
 /// TR-8, as far as a living process shows it.

@@ -39,7 +39,10 @@ use crate::{
     error::{OpenError, TraceError},
     event::{NewEvent, Receipt, TraceId},
     line::{BlobId, Draft},
-    log::{Budget, EventPage, EventQuery, Scope, TraceFilter, TraceLog, TracePage, TraceSummary, index::Index},
+    log::{
+        Budget, EventPage, EventQuery, Scope, TraceFilter, TraceLog, TracePage, TraceSummary,
+        index::{Index, STRETCH},
+    },
     prepare::{Blob, Prepared, prepare},
 };
 
@@ -219,10 +222,11 @@ impl TraceLog for FileLog {
         filter: &TraceFilter,
         before: Option<u64>,
         limit: usize,
+        looks: usize,
     ) -> Result<TracePage, TraceError> {
         let (shared, scope, filter) = (Arc::clone(&self.shared), scope.clone(), filter.clone());
         let before = before.unwrap_or(u64::MAX);
-        blocking(move || shared.list(&scope, &filter, before, limit)).await
+        blocking(move || shared.list(&scope, &filter, before, limit, looks)).await
     }
 
     async fn events(&self, query: &EventQuery, from: u64, until: u64, budget: Budget) -> Result<EventPage, TraceError> {
@@ -296,28 +300,41 @@ impl Shared {
         }
     }
 
-    fn list(&self, scope: &Scope, filter: &TraceFilter, before: u64, limit: usize) -> TracePage {
-        let mut page = self.index().list(scope, filter, before, limit);
-        while let Some(next) = page.next
+    fn list(&self, scope: &Scope, filter: &TraceFilter, before: u64, limit: usize, mut looks: usize) -> TracePage {
+        let mut page = TracePage {
+            traces: Vec::new(),
+            next: Some(before),
+        };
+        while let Some(before) = page.next
             && page.traces.len() < limit
+            && looks > 0
         {
-            let more = self.index().list(scope, filter, next, limit - page.traces.len());
-            page.traces.extend(more.traces);
-            page.next = more.next;
+            let missing = limit - page.traces.len();
+            let stretch = self.index().list(scope, filter, before, missing, looks);
+            looks = looks.saturating_sub(STRETCH);
+            page.traces.extend(stretch.traces);
+            page.next = stretch.next;
         }
         page
     }
 
-    fn page(&self, query: &EventQuery, from: u64, until: u64, budget: Budget) -> Result<EventPage, TraceError> {
-        let mut from = Some(from);
-        let mut found = Vec::new();
-        while let (Some(start), true) = (from, found.is_empty()) {
-            let selection = self.index().select(query, start, until, budget);
-            let selection = selection.ok_or(TraceError::NotFound(query.trace.unwrap_or(TraceId::LOG)))?;
-            found = selection.found;
-            from = selection.next;
+    fn page(&self, query: &EventQuery, from: u64, until: u64, mut budget: Budget) -> Result<EventPage, TraceError> {
+        let (mut found, mut next) = (Vec::new(), Some(from));
+        while let Some(from) = next
+            && !budget.is_spent()
+        {
+            let stretch = self.index().select(query, from, until, budget);
+            let stretch = stretch.ok_or(TraceError::NotFound(query.trace.unwrap_or(TraceId::LOG)))?;
+            let bytes: usize = stretch.found.iter().map(|location| location.length).sum();
+            budget = Budget {
+                looks: budget.looks.saturating_sub(STRETCH),
+                events: budget.events.saturating_sub(stretch.found.len()),
+                bytes: budget.bytes.saturating_sub(bytes),
+            };
+            found.extend(stretch.found);
+            next = stretch.next;
         }
         let events = self.folders.read(&found)?;
-        Ok(EventPage { events, next: from })
+        Ok(EventPage { events, next })
     }
 }

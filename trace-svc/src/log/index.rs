@@ -19,7 +19,7 @@ use crate::{
     log::TraceSummary,
 };
 
-pub use select::Selection;
+pub use select::{STRETCH, Selection};
 
 /// Where one entry stands, and what filters ask about it.
 #[derive(Debug, Clone, Copy)]

@@ -10,7 +10,7 @@ use futures_util::FutureExt as _;
 
 use crate::{
     error::OpenError,
-    event::{NewEvent, Receipt},
+    event::{EventType, NewEvent, Receipt},
     line::Line,
     log::{
         Recorded,
@@ -147,6 +147,54 @@ async fn segments_roll_and_are_named_by_their_first_entry() {
         assert!(path.metadata().unwrap().len() <= 2_000);
     }
     check_chains(&lines(folder.path()));
+}
+
+#[tokio::test]
+async fn one_call_fills_its_page_from_several_stretches() {
+    let folder = testing::quick_folder();
+    let log = testing::open(folder.path());
+    let last = STRETCH as u128 + 10;
+    let events: Vec<_> = (0..=last)
+        .map(|number| {
+            let rare = [0, 5, last].contains(&number);
+            let kind = if rare {
+                EventType::ApprovalDenied
+            } else {
+                EventType::ApprovalGranted
+            };
+            testing::typed(number, number, kind)
+        })
+        .collect();
+    for batch in events.chunks(1_024) {
+        log.append(batch.to_vec()).await.unwrap();
+    }
+    let query = EventQuery {
+        scope: Scope::Tenant("acme".to_owned()),
+        trace: None,
+        kind: Some(EventType::ApprovalDenied),
+        risk: None,
+        producer: None,
+    };
+    let last = u64::try_from(last).unwrap();
+    let everything = usize::MAX;
+    for (looks, events, found, next) in [
+        (everything, everything, vec![0, 5, last], None),
+        (everything, 3, vec![0, 5, last], None),
+        (everything, 2, vec![0, 5], Some(6)),
+        (STRETCH, everything, vec![0, 5], Some(STRETCH as u64)),
+    ] {
+        let bytes = everything;
+        let budget = Budget { looks, events, bytes };
+        let page = log.events(&query, 0, u64::MAX, budget).await.unwrap();
+        let indexes: Vec<_> = page.events.iter().map(|event| event.index).collect();
+        assert_eq!((indexes, page.next), (found, next), "{looks} {events}");
+    }
+    let all = TraceFilter::default();
+    let page = log.traces(&query.scope, &all, None, everything, everything).await;
+    let page = page.unwrap();
+    assert_eq!((page.traces.len() as u64, page.next), (last + 1, None));
+    let page = log.traces(&query.scope, &all, None, everything, STRETCH).await.unwrap();
+    assert_eq!((page.traces.len(), page.next), (STRETCH, Some(11)));
 }
 
 /// Sends all of the events while the writer is held up, then lets it go.

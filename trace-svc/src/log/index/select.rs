@@ -6,7 +6,7 @@ use crate::log::{
 };
 
 /// How many candidates one call looks at before it gives others the lock.
-pub(super) const STRETCH: usize = 8 * 1024;
+pub const STRETCH: usize = 8 * 1024;
 
 /// What one stretch of a listing found.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub struct Selection {
 impl Index {
     /// One stretch of the events that `query` asks for; `None` if its trace isn't there for the reader.
     ///
-    /// A stretch ends when the budget is used up, or early; it goes on at `next`.
+    /// A stretch ends when the budget is spent, or after [`STRETCH`] looks; it goes on at `next`.
     pub fn select(&self, query: &EventQuery, from: u64, until: u64, budget: Budget) -> Option<Selection> {
         let until = until.min(self.end());
         let events = match (query.trace, &query.scope) {
@@ -42,8 +42,8 @@ impl Index {
 
     /// One stretch of the traces, newest first, that began before the index `before`.
     ///
-    /// A stretch ends with `limit` traces, or early; it goes on at `next`.
-    pub fn list(&self, scope: &Scope, filter: &TraceFilter, before: u64, limit: usize) -> TracePage {
+    /// A stretch ends with `limit` traces, after `looks`, or after [`STRETCH`] looks; it goes on at `next`.
+    pub fn list(&self, scope: &Scope, filter: &TraceFilter, before: u64, limit: usize, looks: usize) -> TracePage {
         let mut page = TracePage {
             traces: Vec::new(),
             next: None,
@@ -52,7 +52,7 @@ impl Index {
             let Some(record) = self.traces.get(trace as usize) else {
                 continue;
             };
-            if looked_at == STRETCH || page.traces.len() == limit {
+            if looked_at == looks.min(STRETCH) || page.traces.len() == limit {
                 page.next = record.events.first().map(|first| first + 1);
                 break;
             }
@@ -88,7 +88,7 @@ impl Index {
         let mut bytes = 0;
         for (looked_at, index) in events.enumerate() {
             let full = selection.found.len() >= budget.events || bytes >= budget.bytes;
-            if (full && !selection.found.is_empty()) || looked_at == STRETCH {
+            if (full && !selection.found.is_empty()) || looked_at == budget.looks.min(STRETCH) {
                 selection.next = Some(index);
                 break;
             }

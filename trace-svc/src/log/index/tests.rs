@@ -63,6 +63,7 @@ fn query(scope: Scope, trace: Option<u128>) -> EventQuery {
 }
 
 const ALL: Budget = Budget {
+    looks: usize::MAX,
     events: 100,
     bytes: usize::MAX,
 };
@@ -108,11 +109,12 @@ fn pages_join_to_the_whole_whatever_their_size() {
     let index = index();
     let query = query(own(1), None);
     for events in 1..8 {
-        for bytes in [1, 1000, usize::MAX] {
+        for (looks, bytes) in [(1, 1), (2, usize::MAX), (usize::MAX, 1000), (usize::MAX, usize::MAX)] {
             let (mut joined, mut from) = (Vec::new(), Some(0));
+            let budget = Budget { looks, events, bytes };
             while let Some(start) = from {
-                let page = index.select(&query, start, u64::MAX, Budget { events, bytes }).unwrap();
-                assert!((1..=events).contains(&page.found.len()));
+                let page = index.select(&query, start, u64::MAX, budget).unwrap();
+                assert!((1..=events.min(looks)).contains(&page.found.len()));
                 joined.extend(page.found.iter().map(|location| location.index));
                 from = page.next;
             }
@@ -124,13 +126,18 @@ fn pages_join_to_the_whole_whatever_their_size() {
 #[test]
 fn traces_are_listed_newest_first_in_pages_and_filtered() {
     let index = index();
-    let list = |filter: &TraceFilter, limit| {
+    let list_in = |looks, filter: &TraceFilter, limit| {
         let (mut listed, mut before) = (Vec::new(), Some(u64::MAX));
         while let Some(end) = before {
-            let page = index.list(&auditor("acme"), filter, end, limit);
+            let page = index.list(&auditor("acme"), filter, end, limit, looks);
             listed.extend(page.traces.iter().map(|trace| trace.first_index));
             before = page.next;
         }
+        listed
+    };
+    let list = |filter: &TraceFilter, limit| {
+        let listed = list_in(usize::MAX, filter, limit);
+        assert_eq!(list_in(1, filter, limit), listed);
         listed
     };
     for limit in 1..6 {
@@ -146,10 +153,8 @@ fn traces_are_listed_newest_first_in_pages_and_filtered() {
         ..TraceFilter::default()
     };
     assert_eq!(list(&requester, 2), [3, 0]);
-    assert_eq!(
-        index.list(&own(1), &TraceFilter::default(), u64::MAX, 9).traces.len(),
-        2
-    );
+    let own = index.list(&own(1), &TraceFilter::default(), u64::MAX, 9, usize::MAX);
+    assert_eq!(own.traces.len(), 2);
 }
 
 #[test]
