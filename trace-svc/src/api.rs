@@ -44,8 +44,12 @@ impl<L: TraceLog> TraceApi<L> {
         Self { log }
     }
 
-    async fn append(&self, events: Vec<NewEvent>) -> Result<Vec<wire::Receipt>, Status> {
-        let receipts = self.log.append(events).await.map_err(|error| to_status(&error))?;
+    /// Records the events; `path` is where the one at a place stands in the request.
+    async fn append(&self, events: Vec<NewEvent>, path: fn(usize) -> String) -> Result<Vec<wire::Receipt>, Status> {
+        let receipts = self.log.append(events).await.map_err(|error| match error {
+            TraceError::TooLarge(events) => convert::too_large(&events, path),
+            error => to_status(&error),
+        })?;
         Ok(receipts.into_iter().map(convert::receipt_to_proto).collect())
     }
 
@@ -89,7 +93,7 @@ impl<L: TraceLog> TraceService for TraceApi<L> {
     ) -> Result<Response<wire::CreateEventResponse>, Status> {
         let producer = producer(&request)?;
         let event = convert::create_event(request.into_inner(), producer)?;
-        let receipt = self.append(vec![event]).await?.pop();
+        let receipt = self.append(vec![event], |_| "event".to_owned()).await?.pop();
         Ok(Response::new(wire::CreateEventResponse { receipt }))
     }
 
@@ -99,7 +103,7 @@ impl<L: TraceLog> TraceService for TraceApi<L> {
     ) -> Result<Response<wire::BatchCreateEventsResponse>, Status> {
         let producer = producer(&request)?;
         let events = convert::batch_create_events(request.into_inner(), producer)?;
-        let receipts = self.append(events).await?;
+        let receipts = self.append(events, convert::event_of_batch).await?;
         Ok(Response::new(wire::BatchCreateEventsResponse { receipts }))
     }
 

@@ -12,7 +12,7 @@ use proto::trace::v1 as wire;
 use warrant::Risk;
 
 use crate::{
-    error::{DOMAIN, TraceError},
+    error::{DOMAIN, LineTooLarge, TraceError},
     event::{Actor, ActorType, Content, EventType, MAX_CONTENT_BYTES, NewEvent, Receipt, TraceId},
     export::Format,
     line::{Leaf, Line, OWN_ATTRS},
@@ -52,10 +52,24 @@ pub fn batch_create_events(
     }
     let mut parsed = Vec::with_capacity(request.events.len());
     for (position, message) in request.events.into_iter().enumerate() {
-        parsed.push(new_event(&mut violations, &format!("events[{position}]"), message));
+        parsed.push(new_event(&mut violations, &event_of_batch(position), message));
     }
     violations.check()?;
     parsed.into_iter().map(|event| allowed(event, producer)).collect()
+}
+
+/// The path of an event of a `BatchCreateEvents`.
+pub fn event_of_batch(position: usize) -> String {
+    format!("events[{position}]")
+}
+
+/// The answer to events that don't fit a line; `path` is that of the event at a place.
+pub fn too_large(events: &[(usize, LineTooLarge)], path: fn(usize) -> String) -> Status {
+    let mut violations = Violations::new(DOMAIN);
+    for (place, error) in events {
+        violations.add(path(*place), error.to_string());
+    }
+    refuse(violations)
 }
 
 /// The trace of a `GetTrace`.

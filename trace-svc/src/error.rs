@@ -43,16 +43,9 @@ pub enum TraceError {
         /// Its trace.
         trace: TraceId,
     },
-    /// The event doesn't fit a line; nothing is ever truncated.
-    #[error(
-        "event `{event}` needs a line of up to {bytes} bytes, more than the {MAX_LINE_BYTES} allowed; move text to its content"
-    )]
-    LineTooLarge {
-        /// The event.
-        event: Uuid,
-        /// What it would take.
-        bytes: usize,
-    },
+    /// Some events don't fit a line each; with their places among those of the request.
+    #[error("{} of the events are too large for a line", .0.len())]
+    TooLarge(Vec<(usize, LineTooLarge)>),
     /// A person's credential is needed here.
     #[error("traces are read as a person, and no person's credential was presented")]
     SubjectMissing,
@@ -82,6 +75,14 @@ pub enum TraceError {
     /// A task of ours ended before its time.
     #[error("a task of the log was cut off")]
     Interrupted,
+}
+
+/// An event that doesn't fit a line; nothing is ever truncated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("needs a line of up to {bytes} bytes, more than the {MAX_LINE_BYTES} allowed; move text to its content")]
+pub struct LineTooLarge {
+    /// What it would take.
+    pub bytes: usize,
 }
 
 /// Why an entry can't be read back.
@@ -141,7 +142,7 @@ impl Fault for TraceError {
             Self::Conflict(_) => Code::AlreadyExists,
             Self::TypeNotAllowed { .. } => Code::PermissionDenied,
             Self::TraceMismatch { .. } => Code::FailedPrecondition,
-            Self::LineTooLarge { .. } => Code::InvalidArgument,
+            Self::TooLarge(_) => Code::InvalidArgument,
             Self::SubjectMissing => Code::Unauthenticated,
             Self::Overloaded => Code::ResourceExhausted,
             Self::DiskFull | Self::OutOfHandles | Self::Unavailable(_) => Code::Unavailable,
@@ -155,7 +156,7 @@ impl Fault for TraceError {
             Self::Conflict(_) => ErrorReason::EventConflict,
             Self::TypeNotAllowed { .. } => ErrorReason::EventTypeNotAllowed,
             Self::TraceMismatch { .. } => ErrorReason::TraceMismatch,
-            Self::LineTooLarge { .. } => ErrorReason::InvalidFields,
+            Self::TooLarge(_) => ErrorReason::InvalidFields,
             Self::SubjectMissing => ErrorReason::SubjectMissing,
             Self::Overloaded => ErrorReason::Overloaded,
             Self::DiskFull | Self::OutOfHandles | Self::Unavailable(_) => ErrorReason::LogUnavailable,
@@ -172,9 +173,6 @@ impl Fault for TraceError {
             }
             Self::TraceMismatch { event, trace } => {
                 vec![("event", event.to_string()), ("trace", trace.to_string())]
-            }
-            Self::LineTooLarge { event, bytes } => {
-                vec![("event", event.to_string()), ("bytes", bytes.to_string())]
             }
             _ => Vec::new(),
         }

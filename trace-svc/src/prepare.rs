@@ -1,7 +1,7 @@
 //! From what a producer sent to what the log records: secrets out, content placed, size checked.
 
 use crate::{
-    error::TraceError,
+    error::{LineTooLarge, TraceError},
     event::{Content, MAX_LINE_BYTES, NewEvent},
     line::{BlobId, Draft, LineContent, REDACTIONS},
     redact,
@@ -32,10 +32,27 @@ pub struct Blob {
     pub data: Vec<u8>,
 }
 
+/// Prepares all of the events, or says which of them don't fit a line.
+pub fn prepare_all(events: Vec<NewEvent>) -> Result<Vec<Prepared>, TraceError> {
+    let mut ready = Vec::with_capacity(events.len());
+    let mut too_large = Vec::new();
+    for (place, event) in events.into_iter().enumerate() {
+        match prepare(event) {
+            Ok(prepared) => ready.push(prepared),
+            Err(error) => too_large.push((place, error)),
+        }
+    }
+    if too_large.is_empty() {
+        Ok(ready)
+    } else {
+        Err(TraceError::TooLarge(too_large))
+    }
+}
+
 /// Redacts `event`, decides where its content stands, and refuses it if it doesn't fit a line.
 ///
 /// The outcome depends on the event alone: the same event is always prepared the same way.
-pub fn prepare(event: NewEvent) -> Result<Prepared, TraceError> {
+pub fn prepare(event: NewEvent) -> Result<Prepared, LineTooLarge> {
     let mut attrs = event.attrs;
     let mut taken = redact::attrs(&mut attrs);
     let (content, blob) = event.content.map(|content| place(content, &mut taken)).unzip();
@@ -65,11 +82,10 @@ pub fn prepare(event: NewEvent) -> Result<Prepared, TraceError> {
     })
 }
 
-fn check_fits(draft: &Draft) -> Result<(), TraceError> {
+fn check_fits(draft: &Draft) -> Result<(), LineTooLarge> {
     let bytes = draft.max_line_bytes();
     if bytes > MAX_LINE_BYTES {
-        let event = draft.event_id;
-        return Err(TraceError::LineTooLarge { event, bytes });
+        return Err(LineTooLarge { bytes });
     }
     Ok(())
 }
@@ -180,6 +196,6 @@ mod tests {
     fn what_does_not_fit_a_line_is_refused_never_truncated() {
         let mut event = testing::event(1, 1);
         event.attrs.insert("note".to_owned(), "x".repeat(MAX_LINE_BYTES));
-        assert!(matches!(prepare(event), Err(TraceError::LineTooLarge { .. })));
+        assert!(prepare(event).unwrap_err().bytes > MAX_LINE_BYTES);
     }
 }

@@ -2,6 +2,7 @@
 
 use futures_util::TryStreamExt as _;
 use tonic::{Code, service::interceptor::InterceptedService};
+use tonic_types::StatusExt as _;
 
 use chassis::{Person, Principal, auth::Audience, fault::reason_of, semconv};
 use proto::common::v1::{ErrorReason, Risk};
@@ -182,6 +183,32 @@ async fn a_batch_with_one_foreign_event_records_nothing() {
     let refused = create(&mut client, foreign).await.unwrap_err();
     assert_eq!(refused.code(), Code::FailedPrecondition);
     assert_eq!(reason_of(&refused), Some(ErrorReason::TraceMismatch));
+}
+
+#[tokio::test]
+async fn every_event_that_does_not_fit_a_line_is_named() {
+    let service = Service::start();
+    let mut client = service.part(PartName::Approval);
+    let event = |number: u128, bytes| {
+        let mut event = message(1, number, EventType::ApprovalGranted);
+        event.attributes.insert("note".to_owned(), "x".repeat(bytes));
+        event
+    };
+    let events = vec![event(1, 70_000), event(2, 10), event(3, 80_000)];
+    let batch = client
+        .batch_create_events(wire::BatchCreateEventsRequest { events })
+        .await;
+    let single = create(&mut client, event(1, 70_000)).await;
+    for (refused, paths) in [
+        (batch.unwrap_err(), vec!["events[0]", "events[2]"]),
+        (single.unwrap_err(), vec!["event"]),
+    ] {
+        assert_eq!(refused.code(), Code::InvalidArgument);
+        assert_eq!(reason_of(&refused), Some(ErrorReason::InvalidFields));
+        let violations = refused.get_details_bad_request().unwrap().field_violations;
+        let named: Vec<_> = violations.iter().map(|violation| violation.field.as_str()).collect();
+        assert_eq!(named, paths);
+    }
 }
 
 #[tokio::test]

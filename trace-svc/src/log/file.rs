@@ -43,7 +43,7 @@ use crate::{
         Budget, EventPage, EventQuery, Scope, TraceFilter, TraceLog, TracePage, TraceSummary,
         index::{Index, STRETCH},
     },
-    prepare::{Blob, Prepared, prepare},
+    prepare::{Blob, prepare_all},
 };
 
 use self::{
@@ -168,7 +168,7 @@ impl FileLog {
     async fn prepare(&self, events: Vec<NewEvent>) -> Result<(Vec<Draft>, usize), TraceError> {
         let content = |event: &NewEvent| event.content.as_ref().map_or(0, |content| content.data.len());
         let heavy = events.iter().map(content).sum::<usize>() > MAX_LIGHT_BYTES;
-        let work = move || events.into_iter().map(prepare).collect::<Result<Vec<Prepared>, _>>();
+        let work = move || prepare_all(events);
         let prepared = if heavy { blocking(work).await?? } else { work()? };
         let bytes = prepared.iter().map(|prepared| prepared.line_bytes).sum();
         let (drafts, blobs): (Vec<_>, Vec<_>) = prepared
