@@ -11,6 +11,7 @@ mod recent;
 mod row;
 mod schema;
 mod session;
+mod trust;
 mod unreadable;
 mod writer;
 
@@ -40,6 +41,7 @@ use crate::{
             hub::{Fed, Hub},
             reader::Readers,
             row::unsigned,
+            trust::Trust,
             unreadable::Unreadable,
             writer::{Workshop, Writer},
         },
@@ -102,6 +104,7 @@ impl SqliteStore {
         let time = Arc::new(StoreClock::new(Arc::clone(&clock), known.clock));
         let receipts = Arc::new(Receipts::new(known.relayed));
         let hub = Arc::new(Hub::new(known.last_change, known.last_row));
+        let trust = Arc::new(Trust::default());
         let workshop = Workshop {
             connection,
             clock: Arc::clone(&time),
@@ -109,12 +112,13 @@ impl SqliteStore {
             terms,
             receipts: receipts.clone(),
             hub: hub.clone(),
+            trust: trust.clone(),
             unreadable: Unreadable::default(),
         };
         let writer = Writer::start(workshop, clock).map_err(failed(&path))?;
         Ok(Self {
             writer,
-            readers: Readers::new(path),
+            readers: Readers::new(path, trust),
             clock: time,
             receipts,
             hub,
@@ -136,7 +140,7 @@ impl ApprovalStore for SqliteStore {
     }
 
     fn is_open(&self) -> bool {
-        self.writer.is_open()
+        self.writer.is_open() && !self.readers.have_failed()
     }
 
     async fn create(&self, draft: Draft) -> Result<Committed, ApprovalError> {

@@ -8,7 +8,10 @@ use std::{
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::Semaphore;
 
-use crate::{error::ApprovalError, store::StoreError};
+use crate::{
+    error::ApprovalError,
+    store::{StoreError, sqlite::trust::Trust},
+};
 
 /// How many connections read at once.
 const MAX_READERS: usize = 4;
@@ -17,6 +20,7 @@ const MAX_READERS: usize = 4;
 #[derive(Debug)]
 pub(super) struct Readers {
     path: PathBuf,
+    trust: Arc<Trust>,
     idle: Arc<Mutex<Vec<Connection>>>,
     permits: Arc<Semaphore>,
 }
@@ -24,12 +28,18 @@ pub(super) struct Readers {
 // === impl Readers ===
 
 impl Readers {
-    pub(super) fn new(path: PathBuf) -> Self {
+    pub(super) fn new(path: PathBuf, trust: Arc<Trust>) -> Self {
         Self {
             path,
+            trust,
             idle: Arc::default(),
             permits: Arc::new(Semaphore::new(MAX_READERS)),
         }
+    }
+
+    /// Whether one of them has found that the database has failed.
+    pub(super) fn have_failed(&self) -> bool {
+        self.trust.is_lost()
     }
 
     /// Runs `work` on one of the connections, off the async threads.
@@ -43,7 +53,7 @@ impl Readers {
             .acquire_owned()
             .await
             .map_err(|_| StoreError::Stopped)?;
-        let (idle, path) = (self.idle.clone(), self.path.clone());
+        let (idle, path, trust) = (self.idle.clone(), self.path.clone(), self.trust.clone());
         let task = tokio::task::spawn_blocking(move || {
             let taken = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let connection = match taken {
@@ -51,6 +61,9 @@ impl Readers {
                 None => open(&path)?,
             };
             let result = work(&connection);
+            if let Err(StoreError::Database(error)) = &result {
+                trust.judge(error);
+            }
             idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
             drop(permit);
             result

@@ -7,7 +7,7 @@ use std::{
 };
 
 use chassis::{Clock, Commit, GroupCommit, Ids};
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::Connection;
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::{
@@ -21,6 +21,7 @@ use crate::{
             hub::Hub,
             row::signed,
             session::{Published, Session},
+            trust::{Trust, is_fatal},
             unreadable::Unreadable,
         },
     },
@@ -47,6 +48,7 @@ pub(super) struct Workshop {
     pub(super) terms: Terms,
     pub(super) receipts: Arc<Receipts>,
     pub(super) hub: Arc<Hub>,
+    pub(super) trust: Arc<Trust>,
     pub(super) unreadable: Unreadable,
 }
 
@@ -152,6 +154,10 @@ impl Commit for Workshop {
         jobs.retain(|job| !job.is_abandoned());
         if jobs.is_empty() {
             return ControlFlow::Continue(());
+        }
+        if self.trust.is_lost() {
+            answer(jobs, || Err(StoreError::Stopped));
+            return ControlFlow::Break(());
         }
         match self.transact(jobs) {
             Ok(()) => ControlFlow::Continue(()),
@@ -282,12 +288,4 @@ impl From<rusqlite::Error> for Failure {
     fn from(error: rusqlite::Error) -> Self {
         Self::Transaction(error)
     }
-}
-
-/// After these the database file may not be what the pages in memory say: only opening it anew can tell.
-fn is_fatal(error: &rusqlite::Error) -> bool {
-    matches!(
-        error.sqlite_error_code(),
-        Some(ErrorCode::SystemIoFailure | ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
-    )
 }

@@ -134,6 +134,30 @@ async fn has_stopped(store: &SqliteStore) -> bool {
     store.create(draft(u32::MAX, Risk::Green)).await.is_err() && !store.is_open()
 }
 
+/// Overwrites everything but the first page, which is in memory.
+fn damage(harness: &Sqlite) {
+    let database = harness.folder.path().join("approvals.sqlite");
+    let file = OpenOptions::new().write(true).open(database).unwrap();
+    let length = usize::try_from(file.metadata().unwrap().len()).unwrap();
+    file.write_all_at(&vec![0xff; length - 4_096], 4_096).unwrap();
+}
+
+#[tokio::test]
+async fn a_database_that_fails_under_a_reader_stops_the_store() {
+    let harness = Sqlite::new();
+    let store = harness.open(Terms::default()).await;
+    let id = store.create(draft(0, Risk::Green)).await.unwrap().stored.approval.id();
+    drop(store);
+    let store = harness.open(Terms::default()).await;
+    damage(&harness);
+    let failed = store.get(id).await.unwrap_err();
+    let told = matches!(failed, ApprovalError::StoreUnavailable(StoreError::Database(_)));
+    assert!(told && !store.is_open(), "{failed:?}");
+    let refused = store.writer.write(|_| Ok(())).await.unwrap_err();
+    let stopped = matches!(refused, ApprovalError::StoreUnavailable(StoreError::Stopped));
+    assert!(stopped, "{refused:?}");
+}
+
 #[tokio::test]
 async fn a_database_that_fails_under_a_request_stops_the_store() {
     let harness = Sqlite::new();
@@ -154,11 +178,7 @@ async fn a_database_that_fails_under_a_request_stops_the_store() {
     let mut failing = std::pin::pin!(store.create(draft(0, Risk::Green)));
     assert!(futures_util::poll!(&mut failing).is_pending());
 
-    // Everything but the first page, which is in memory.
-    let database = harness.folder.path().join("approvals.sqlite");
-    let file = OpenOptions::new().write(true).open(database).unwrap();
-    let length = usize::try_from(file.metadata().unwrap().len()).unwrap();
-    file.write_all_at(&vec![0xff; length - 4_096], 4_096).unwrap();
+    damage(&harness);
     go_on.send(()).unwrap();
     blocking.await.unwrap();
     for failed in [good.await.unwrap_err(), failing.await.unwrap_err()] {
