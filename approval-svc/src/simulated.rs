@@ -65,6 +65,7 @@ async fn pending<S: ApprovalStore>(store: &S, after: Duration) -> VecDeque<(Mome
     };
     let newest_first = store.list(query).await.unwrap_or_default();
     newest_first
+        .listed
         .iter()
         .rev()
         .filter_map(|listed| ripening(&listed.approval, after))

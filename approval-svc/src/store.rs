@@ -68,8 +68,8 @@ pub trait ApprovalStore: Send + Sync + 'static {
     /// Reads one approval.
     fn get(&self, id: ApprovalId) -> impl Future<Output = Result<Stored, ApprovalError>> + Send;
 
-    /// Lists approvals, newest first.
-    fn list(&self, query: Query) -> impl Future<Output = Result<Vec<Listed>, ApprovalError>> + Send;
+    /// Lists approvals, newest first. It may look at a part of them only, and find few or none in it.
+    fn list(&self, query: Query) -> impl Future<Output = Result<Listing, ApprovalError>> + Send;
 
     /// Position of the newest entry of the change log.
     fn last_change(&self) -> u64;
@@ -175,6 +175,15 @@ pub struct Query {
     pub after: Option<u64>,
     /// At most this many.
     pub limit: usize,
+}
+
+/// A part of a listing.
+#[derive(Clone, Debug, Default)]
+pub struct Listing {
+    /// The approvals.
+    pub listed: Vec<Listed>,
+    /// The position after which it goes on; `None` at the end.
+    pub next: Option<u64>,
 }
 
 /// One row of a listing.

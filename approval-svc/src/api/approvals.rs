@@ -26,7 +26,7 @@ use crate::{
     error::ApprovalError,
     moment::Moment,
     resolve::Rule,
-    store::{ApprovalStore, Committed, Draft, Listed, RequestKey},
+    store::{ApprovalStore, Committed, Draft, Listed, Listing, Query, RequestKey},
     watch::Watch,
 };
 
@@ -196,18 +196,16 @@ impl<S: ApprovalStore> ApprovalService for ApprovalApi<S> {
         let scope = format!("ListApprovals|{}|{}|{}", request.filter, person.tenant, person.id());
         let position = page::decode(DOMAIN, &scope, &request.page_token)?;
         let after = position.and_then(|position| position.parse().ok());
-        let limit = query.limit;
 
-        let one_more = crate::store::Query {
-            after,
-            limit: limit + 1,
-            ..query
+        let query = Query { after, ..query };
+        let Listing { listed, next } = self.shared.store.list(query).await?;
+        let approvals = page_of(&listed);
+        let last = listed.iter().take(approvals.len()).next_back();
+        let next = match last.filter(|_| approvals.len() < listed.len()) {
+            Some(last) => Some(last.position),
+            None => next,
         };
-        let listed = self.shared.store.list(one_more).await?;
-        let approvals = page_of(listed.iter().take(limit));
-        let more = listed.len() > approvals.len();
-        let last = listed.iter().take(approvals.len()).next_back().filter(|_| more);
-        let token = last.map(|last| page::encode(&scope, &last.position.to_string()));
+        let token = next.map(|next| page::encode(&scope, &next.to_string()));
         Ok(Response::new(ListApprovalsResponse {
             approvals,
             next_page_token: token.unwrap_or_default(),
@@ -345,7 +343,7 @@ impl<S: ApprovalStore> ApprovalService for ApprovalApi<S> {
 }
 
 /// As many of them as go on one page; at least one.
-fn page_of<'a>(listed: impl Iterator<Item = &'a Listed>) -> Vec<wire::Approval> {
+fn page_of(listed: &[Listed]) -> Vec<wire::Approval> {
     let (mut page, mut bytes) = (Vec::new(), 0);
     for listed in listed {
         let approval = reply::approval(&listed.approval);

@@ -468,15 +468,18 @@ pub(crate) async fn lists_are_filtered_and_newest_first<H: Harness>(harness: &H)
         limit: 10,
         ..Query::default()
     };
-    let all = store.list(base.clone()).await.unwrap();
-    assert_eq!(all.len(), 4);
+    let whole = store.list(base.clone()).await.unwrap();
+    let all = whole.listed;
+    assert_eq!((all.len(), whole.next), (4, None));
     assert!(all.is_sorted_by(|one, next| one.position > next.position));
     let page = Query {
         after: Some(all[1].position),
         limit: 1,
         ..base.clone()
     };
-    assert_eq!(store.list(page).await.unwrap()[0].position, all[2].position);
+    let page = store.list(page).await.unwrap();
+    assert_eq!(page.listed[0].position, all[2].position);
+    assert_eq!(page.next, Some(all[2].position));
 
     let finds = [
         (
@@ -538,7 +541,7 @@ pub(crate) async fn lists_are_filtered_and_newest_first<H: Harness>(harness: &H)
         (Query { tenant: None, ..base }, 4),
     ];
     for (query, count) in finds {
-        let listed = store.list(query.clone()).await.unwrap();
+        let listed = store.list(query.clone()).await.unwrap().listed;
         assert_eq!(listed.len(), count, "{query:?}");
         assert!(listed.iter().all(|listed| query.finds(&listed.approval)));
     }

@@ -34,7 +34,7 @@ use crate::{
     error::ApprovalError,
     moment::Moment,
     store::{
-        Acquired, ApprovalStore, Changed, Committed, Draft, Listed, OutboxRow, Query, RequestKey, StoreError, Stored,
+        Acquired, ApprovalStore, Changed, Committed, Draft, Listing, OutboxRow, Query, RequestKey, StoreError, Stored,
         receipts::Receipts,
         sqlite::{
             clock::StoreClock,
@@ -191,8 +191,9 @@ impl ApprovalStore for SqliteStore {
         found.ok_or(ApprovalError::NotFound)
     }
 
-    async fn list(&self, query: Query) -> Result<Vec<Listed>, ApprovalError> {
-        self.read(move |connection| query::list(connection, &query)).await
+    async fn list(&self, query: Query) -> Result<Listing, ApprovalError> {
+        self.read(move |connection| query::list(connection, &query, query::MAX_LOOKS))
+            .await
     }
 
     fn last_change(&self) -> u64 {

@@ -9,13 +9,17 @@ use crate::{
     approval::State,
     moment::Moment,
     store::{
-        Changed, Listed, OutboxRow, Query, StoreError, Stored,
+        Changed, Listed, Listing, OutboxRow, Query, StoreError, Stored,
         sqlite::{
             hub::fitting,
             row::{self, COLUMNS, REPEATED, signed, unsigned},
         },
     },
 };
+
+/// How many approvals one listing looks at where no index knows those that it is to find: some milliseconds, and others
+/// have the connection.
+pub(super) const MAX_LOOKS: usize = 10_000;
 
 pub(super) fn get(connection: &Connection, id: &ApprovalId) -> Result<Option<Stored>, StoreError> {
     let mut statement = connection.prepare_cached(&by_id_sql())?;
@@ -30,54 +34,74 @@ pub(super) fn by_id_sql() -> String {
     format!("SELECT {COLUMNS}, {REPEATED} FROM approvals WHERE id = ?1")
 }
 
-pub(super) fn list(connection: &Connection, query: &Query) -> Result<Vec<Listed>, StoreError> {
-    let (sql, values) = list_sql(query);
+/// Lists approvals; looks at no more than `looks` of them where it has to sift.
+pub(super) fn list(connection: &Connection, query: &Query, looks: usize) -> Result<Listing, StoreError> {
+    let floor = if sifts(query) {
+        floor(connection, query, looks)?
+    } else {
+        None
+    };
+    let (sql, values) = list_sql(query, floor);
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(rusqlite::params_from_iter(values))?;
-    let mut listed = Vec::new();
+    let mut listed: Vec<Listed> = Vec::new();
     while let Some(row) = rows.next()? {
+        if listed.len() == query.limit {
+            let next = listed.last().map(|last| last.position);
+            return Ok(Listing { listed, next });
+        }
         let found = row::stored(row)?;
         listed.push(Listed {
             position: found.position,
             approval: found.stored.approval,
         });
     }
-    Ok(listed)
+    Ok(Listing { listed, next: floor })
 }
 
-pub(super) fn list_sql(query: &Query) -> (String, Vec<Box<dyn ToSql>>) {
-    let mut conditions = Conditions {
-        sql: vec!["TRUE"],
-        values: Vec::new(),
-    };
+/// Whether what the query finds may be few among many that it looks at. What is pending is little.
+fn sifts(query: &Query) -> bool {
+    let filtered =
+        query.state.is_some() || query.risk.is_some() || query.agent.is_some() || query.requester_subject.is_some();
+    filtered && query.id.is_none() && query.state != Some(State::Pending)
+}
+
+/// Position of the last approval that the query looks at; `None` if there are fewer.
+fn floor(connection: &Connection, query: &Query, looks: usize) -> Result<Option<u64>, StoreError> {
+    let (sql, values) = floor_sql(query, looks);
+    let mut statement = connection.prepare_cached(&sql)?;
+    let found: Option<i64> = statement
+        .query_row(rusqlite::params_from_iter(values), |row| row.get(0))
+        .optional()?;
+    found.map(unsigned).transpose()
+}
+
+pub(super) fn floor_sql(query: &Query, looks: usize) -> (String, Vec<Box<dyn ToSql>>) {
+    let Conditions { sql, values } = Conditions::of_scope(query);
+    let (all, skipped) = (sql.join(" AND "), looks.saturating_sub(1));
+    let sql = format!("SELECT position FROM approvals WHERE {all} ORDER BY position DESC LIMIT 1 OFFSET {skipped}");
+    (sql, values)
+}
+
+/// Finds one approval more than are asked for, down to `floor`.
+pub(super) fn list_sql(query: &Query, floor: Option<u64>) -> (String, Vec<Box<dyn ToSql>>) {
+    let mut conditions = Conditions::of_scope(query);
     // What is pending is little beside what was ever asked: the planner can't know.
-    let all_pending = query.state == Some(State::Pending)
-        && query.tenant.is_some()
-        && query.id.is_none()
-        && query.requester.is_none();
-    let index = if all_pending {
-        "INDEXED BY approvals_waiting"
-    } else {
-        ""
+    let all_pending = query.state == Some(State::Pending) && query.tenant.is_some() && query.id.is_none();
+    let index = match (all_pending, &query.requester) {
+        (true, None) => "INDEXED BY approvals_waiting",
+        (true, Some(_)) => "INDEXED BY approvals_pending",
+        (false, _) => "",
     };
     conditions.sql.extend(all_pending.then_some("state = 'PENDING'"));
     conditions.add("state = ?", query.state.map(State::as_str));
-    conditions.add("tenant = ?", query.tenant.clone());
     conditions.add("id = ?", query.id.map(|id| *row::id_bytes(&id)));
-    conditions.add(
-        "issuer = ?",
-        query.requester.as_ref().map(|person| person.issuer.clone()),
-    );
-    conditions.add(
-        "requester = ?",
-        query.requester.as_ref().map(|person| person.subject.clone()),
-    );
     conditions.add("requester = ?", query.requester_subject.clone());
     conditions.add("risk = ?", query.risk.map(Risk::as_str));
     conditions.add("agent = ?", query.agent.clone());
-    conditions.add("position < ?", query.after.map(signed));
+    conditions.add("position >= ?", floor.map(signed));
     let all = conditions.sql.join(" AND ");
-    let limit = query.limit;
+    let limit = query.limit.saturating_add(1);
     let sql = format!("SELECT {COLUMNS} FROM approvals {index} WHERE {all} ORDER BY position DESC LIMIT {limit}");
     (sql, conditions.values)
 }
@@ -165,6 +189,20 @@ struct Conditions {
 // === impl Conditions ===
 
 impl Conditions {
+    /// What narrows a listing by an index.
+    fn of_scope(query: &Query) -> Self {
+        let mut conditions = Self {
+            sql: vec!["TRUE"],
+            values: Vec::new(),
+        };
+        let requester = query.requester.as_ref();
+        conditions.add("tenant = ?", query.tenant.clone());
+        conditions.add("issuer = ?", requester.map(|person| person.issuer.clone()));
+        conditions.add("requester = ?", requester.map(|person| person.subject.clone()));
+        conditions.add("position < ?", query.after.map(signed));
+        conditions
+    }
+
     fn add(&mut self, sql: &'static str, value: Option<impl ToSql + 'static>) {
         if let Some(value) = value {
             self.sql.push(sql);

@@ -27,6 +27,7 @@ use crate::{
 
 mod faults;
 mod model;
+mod queries;
 
 /// A folder and a clock.
 pub(super) struct Sqlite {
@@ -222,67 +223,6 @@ async fn commits_are_synchronous_and_the_log_is_a_wal() {
     assert_eq!((synchronous, mode.as_str()), (2, "wal"));
 }
 
-#[tokio::test]
-async fn listings_and_sweeps_are_served_by_indexes() {
-    let harness = Sqlite::new();
-    let connection = connect(&harness.folder.path().join("approvals.sqlite")).unwrap();
-    let plan = |sql: &str| -> String {
-        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-        let mut rows = statement.raw_query();
-        let mut plan = String::new();
-        while let Some(row) = rows.next().unwrap() {
-            plan += &row.get::<_, String>(3).unwrap();
-        }
-        plan
-    };
-    let tenant = Query {
-        tenant: Some("acme".into()),
-        limit: 50,
-        ..Query::default()
-    };
-    let own = Query {
-        requester: Some(crate::fixture::person("alice")),
-        ..tenant.clone()
-    };
-    let pending = Query {
-        state: Some(State::Pending),
-        ..tenant.clone()
-    };
-    for (query, index) in [
-        (tenant, "approvals_tenant"),
-        (own, "approvals_requester"),
-        (pending, "approvals_waiting"),
-    ] {
-        let plan = plan(&query::list_sql(&query).0);
-        assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{plan}");
-    }
-    for (sql, index) in [(session::DUE, "approvals_due"), (session::READY, "approvals_dispatch")] {
-        let plan = plan(sql);
-        assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{plan}");
-    }
-}
-
-#[tokio::test]
-async fn looking_an_approval_up_is_planned_once() {
-    let harness = Sqlite::new();
-    let store = harness.open(Terms::default()).await;
-    for number in 0..5 {
-        store.create(draft(number, Risk::Green)).await.unwrap();
-    }
-    let counts = store.writer.write(|session| {
-        let statement = session
-            .connection
-            .prepare_cached(&query::by_id_sql())
-            .map_err(StoreError::from)?;
-        let count = |status| statement.get_status(status);
-        Ok((
-            count(rusqlite::StatementStatus::Run),
-            count(rusqlite::StatementStatus::RePrepare),
-        ))
-    });
-    assert_eq!(counts.await.unwrap(), (5, 0));
-}
-
 /// Losing a few receipts in a crash costs a repetition; deleting single rows costs pages in every transaction.
 #[tokio::test]
 async fn recorded_rows_leave_the_outbox_in_bulk_or_with_a_flush() {
@@ -444,6 +384,7 @@ async fn a_copy_of_the_files_under_load_has_every_answered_request() {
         })
         .await
         .unwrap()
+        .listed
         .len();
     assert_eq!(events, approvals * 4, "each approval with all of its events");
 }
