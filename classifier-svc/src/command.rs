@@ -71,6 +71,42 @@ pub fn define(builder: &mut VocabularyBuilder) -> Result<(), VocabularyError> {
         .try_for_each(|(name, class)| builder.define(name, Some(*class)).map(|_| ()))
 }
 
+// === impl CommandNames ===
+
+impl CommandNames {
+    fn lists(&self) -> [&Vec<String>; 7] {
+        [
+            &self.read,
+            &self.write,
+            &self.destroy,
+            &self.network,
+            &self.privilege,
+            &self.interpreter,
+            &self.wrapper,
+        ]
+    }
+
+    /// Adds the names of another file.
+    pub(crate) fn extend(&mut self, more: Self) {
+        self.read.extend(more.read);
+        self.write.extend(more.write);
+        self.destroy.extend(more.destroy);
+        self.network.extend(more.network);
+        self.privilege.extend(more.privilege);
+        self.interpreter.extend(more.interpreter);
+        self.wrapper.extend(more.wrapper);
+    }
+
+    /// What is wrong with them, if anything: what a command does must be said once.
+    pub(crate) fn fault(&self) -> Option<String> {
+        let mut known = HashMap::new();
+        let names = self.lists().into_iter().enumerate();
+        let mut names = names.flat_map(|(kind, names)| names.iter().map(move |name| (name.to_ascii_lowercase(), kind)));
+        let twice = names.find(|(name, kind)| known.insert(name.clone(), *kind).is_some_and(|other| other != *kind))?;
+        Some(format!("commands name `{}` as two kinds", twice.0))
+    }
+}
+
 // === impl Commands ===
 
 impl Commands {
@@ -92,7 +128,7 @@ impl Commands {
         ];
         let names = kinds
             .into_iter()
-            .flat_map(|(list, kind)| list.iter().map(move |name| (name.as_str().into(), kind)))
+            .flat_map(|(list, kind)| list.iter().map(move |name| (name.to_ascii_lowercase().into(), kind)))
             .collect();
         Self { names, concepts }
     }

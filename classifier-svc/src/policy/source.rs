@@ -1,6 +1,10 @@
 //! Sources: what the files of a policy say together, each part with its place, before anything is compiled.
 
-use std::{collections::BTreeMap, fmt, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    path::Path,
+};
 
 use serde::{Deserialize, Serialize};
 use serde_saphyr::Spanned;
@@ -116,6 +120,28 @@ struct PolicyFile {
     model: Option<Spanned<ModelSpec>>,
 }
 
+// === impl PolicyFile ===
+
+impl PolicyFile {
+    /// What another file has said of the whole policy: which of the two counts, no order of files may decide.
+    fn said_again(&self, said: &mut BTreeSet<&'static str>, file: &str) -> Vec<PolicyError> {
+        let says = [
+            ("name", self.name.is_some()),
+            ("version", self.version.is_some()),
+            ("revision", self.revision.is_some()),
+        ];
+        let again = says.into_iter().filter(|(what, says)| *says && !said.insert(what));
+        let refused = |(what, _): (&str, bool)| {
+            let place = Place {
+                file: file.to_owned(),
+                line: 1,
+            };
+            PolicyError::at(place, format!("says the policy's {what} a second time"))
+        };
+        again.map(refused).collect()
+    }
+}
+
 // === impl Source ===
 
 impl Source {
@@ -145,14 +171,17 @@ impl Source {
         if files.iter().map(|(_, text)| text.len()).sum::<usize>() > MAX_POLICY_BYTES {
             return (whole, vec![PolicyError::TooLarge]);
         }
-        let mut refusals = Vec::new();
+        let (mut refusals, mut said) = (Vec::new(), BTreeSet::new());
         for (file, text) in files {
             if file.ends_with(MODEL_ENDING) {
                 whole.models.insert((*file).to_owned(), (*text).to_owned());
                 continue;
             }
             match serde_saphyr::from_str::<PolicyFile>(text) {
-                Ok(part) => whole.merge(file, part, &mut refusals),
+                Ok(part) => {
+                    refusals.extend(part.said_again(&mut said, file));
+                    whole.merge(file, part, &mut refusals);
+                }
                 Err(error) => refusals.push(PolicyError::Parse {
                     place: Place {
                         file: (*file).to_owned(),
@@ -199,6 +228,9 @@ impl Source {
         let qualities = Qualities::compile(&self.facts, &vocabulary)
             .map_err(|problem| refusals.push(PolicyError::Facts(problem)))
             .unwrap_or_default();
+        if let Some(problem) = self.commands.as_ref().and_then(CommandNames::fault) {
+            refusals.push(PolicyError::Facts(problem));
+        }
         for (missing, what) in [(self.name.is_none(), "name"), (self.version.is_none(), "version")] {
             if missing {
                 refusals.push(PolicyError::Missing(what));
@@ -255,7 +287,9 @@ impl Source {
             .parent
             .map(|parent| Placed::new(file, parent))
             .or(self.parent.take());
-        self.commands = part.commands.or(self.commands.take());
+        if let Some(commands) = part.commands {
+            self.commands.get_or_insert_default().extend(commands);
+        }
         for (kind, values) in part.facts {
             self.facts.entry(kind).or_default().extend(values);
         }

@@ -268,3 +268,38 @@ fn going_ahead_in_a_continued_session_is_never_green_by_itself() {
         assert!(classifier.assess_text(text, &continued).risk > Risk::Green, "{text}");
     }
 }
+
+#[test]
+fn command_names_of_all_files_count_and_none_is_of_two_kinds() {
+    let ours = "commands: { read: [peek], destroy: [Obliterate] }\n";
+    let files = |ours: &str| {
+        let own = crate::policy::DEFAULT.iter().copied();
+        let files: Vec<(&str, &str)> = own.chain([("zz-ours.yaml", ours)]).collect();
+        Policy::parse(&files).and_then(Classifier::from_policy)
+    };
+    let classifier = files(ours).unwrap();
+    for (text, risk) in [
+        ("rm -rf /srv/data", Risk::Red),
+        ("obliterate -f /srv/data", Risk::Red),
+        ("peek -f /srv/data", Risk::Green),
+    ] {
+        assert_eq!(classifier.classify_text(text).risk, risk, "{text}");
+    }
+    let refused = files("commands: { read: [rm] }\n").map(|_| ()).unwrap_err().to_string();
+    assert!(refused.contains("commands name `rm` as two kinds"), "{refused}");
+}
+
+#[test]
+fn what_a_policy_says_of_itself_it_says_once() {
+    for more in ["version: '2'\n", "name: u\n"] {
+        let error = Policy::parse(&[("a.yaml", HEAD), ("b.yaml", more)])
+            .map(|_| ())
+            .unwrap_err();
+        assert!(
+            error.to_string().contains("`b.yaml`, line 1: says the policy's"),
+            "{error}"
+        );
+    }
+    let child = "name: c\nversion: '2'\nparent: built-in\n";
+    assert!(Policy::parse(&[("c.yaml", child)]).is_ok());
+}
