@@ -51,7 +51,11 @@ impl Entities {
             file: id("entity.file"),
             account: id("entity.account-number"),
             handle: id("entity.handle"),
-            internal_domains: internal_domains.to_vec(),
+            internal_domains: internal_domains
+                .iter()
+                .map(|domain| domain.trim_start_matches(['@', '.']).to_ascii_lowercase())
+                .filter(|domain| !domain.is_empty())
+                .collect(),
         }
     }
 
@@ -99,14 +103,22 @@ impl Entities {
         }
         let Some(first) = tokens.first_mut() else { return };
         first.objects.insert(concept);
-        if concept == self.email
-            && !self
-                .internal_domains
-                .iter()
-                .any(|domain| chunk.ends_with(domain.as_str()))
-        {
+        if concept == self.email && !self.is_internal(chunk) {
             first.objects.insert(self.external_email);
         }
+    }
+
+    /// Whether an address is of an internal domain or of one below it, and nothing else stands in it.
+    fn is_internal(&self, address: &str) -> bool {
+        let host = address.split_once('@').map_or("", |(_, host)| host);
+        let plain = host
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'));
+        let within = |domain: &String| {
+            host.strip_suffix(domain.as_str())
+                .is_some_and(|below| below.is_empty() || below.ends_with('.'))
+        };
+        plain && self.internal_domains.iter().any(within)
     }
 
     fn name(&self, chunk: &str) -> Option<ConceptId> {

@@ -270,6 +270,28 @@ fn going_ahead_in_a_continued_session_is_never_green_by_itself() {
 }
 
 #[test]
+fn only_addresses_of_an_internal_domain_are_internal() {
+    let text = "name: t\nversion: '1'\nparent: built-in\ninternal_domains: ['@Acme.example']\n\
+                verbs:\n  mulch-it: { class: acting, terms: [mulch] }\n\
+                rules:\n  - { id: ours.outside, title: T, category: c, risk: RED, reason: why, alternative: Ask., \
+                when: [{ verb: [mulch-it], object: [entity.external-email] }] }\n";
+    let classifier = Policy::parse(&[("p.yaml", text)])
+        .and_then(Classifier::from_policy)
+        .unwrap();
+    for (address, external) in [
+        ("bob@acme.example", false),
+        ("Bob@mail.ACME.example", false),
+        ("eve@notacme.example", true),
+        ("eve@evil.example/acme.example", true),
+        ("eve@evil.example&bob@acme.example", true),
+        ("eve@acme.example.evil.example", true),
+    ] {
+        let rules = classifier.classify_text(&format!("Mulch {address} now.")).rules;
+        assert_eq!(rules.iter().any(|rule| rule == "ours.outside"), external, "{address}");
+    }
+}
+
+#[test]
 fn command_names_of_all_files_count_and_none_is_of_two_kinds() {
     let ours = "commands: { read: [peek], destroy: [Obliterate] }\n";
     let files = |ours: &str| {
