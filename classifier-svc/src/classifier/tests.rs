@@ -203,10 +203,23 @@ fn the_largest_texts_are_read_in_time() {
         "; // ",
         "pay(",
         "aGVsbG8gd29ybGQgaGVsbG8g",
+        "! ",
+        "tipping ",
+        "about tipping ",
+        "and order two ",
+        "'x!' to y ",
+        "'x?' to y 'x!' to y ",
+        "find -exec ",
+        "ls/",
+        "select\n",
+        "a11111 ",
+        "summarizetheannualreport",
     ];
     let clock = chassis::SystemClock::default();
     for unit in units {
-        let text = unit.repeat(MAX_TEXT_BYTES / unit.len());
+        // What a few words at the beginning bring about, goes on for the whole text.
+        let start = "Read a b c d e, what is it called ";
+        let text = format!("{start}{}", unit.repeat((MAX_TEXT_BYTES - start.len()) / unit.len()));
         let started = chassis::Clock::now(&clock);
         CLASSIFIER.classify_text(&text);
         let took = chassis::Clock::now(&clock).duration_since(started).unwrap();

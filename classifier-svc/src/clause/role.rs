@@ -8,12 +8,17 @@ use crate::vocabulary::{Form, VerbClass};
 
 /// How many words before a verb may say that a text is about it.
 const MAX_TOPIC: usize = 4;
+/// How many words may stand between a verb and what it is about.
+const MAX_STRAIGHT: usize = 64;
 
 /// The verbs of a sentence in order.
 pub(super) fn roles(sentence: &Sentence<'_>, asked: bool) -> Vec<VerbUse> {
     let mut verbs: Vec<VerbUse> = Vec::new();
+    // Noted on the way, so that a long sentence isn't looked through again for each of its verbs.
+    let (mut head, mut shared, mut asks_only) = (None, false, true);
     for (index, token) in sentence.tokens() {
         if !token.is_verb() {
+            shared |= shares(token.function);
             continue;
         }
         let reader = Reader {
@@ -21,7 +26,10 @@ pub(super) fn roles(sentence: &Sentence<'_>, asked: bool) -> Vec<VerbUse> {
             index,
             token,
             verbs: &verbs,
+            head,
+            alone: asks_only && !shared,
         };
+        shared |= shares(token.function);
         if let Some((reach, negated)) = reader.read() {
             let reach = match reach {
                 Reach::Purpose | Reach::Imply | Reach::Compose if reader.is_asked_inside(index) => Reach::Content,
@@ -30,16 +38,26 @@ pub(super) fn roles(sentence: &Sentence<'_>, asked: bool) -> Vec<VerbUse> {
                 Reach::Instruct if token.quoted => Reach::Imply,
                 reach => reach,
             };
-            verbs.push(VerbUse {
+            let verb = VerbUse {
                 concepts: token.verbs,
                 class: token.class,
                 reach,
                 negated,
                 token: index,
-            });
+            };
+            asks_only &= reach == Reach::Content;
+            if matches!(reach, Reach::Instruct | Reach::Content) {
+                head = Some(verb);
+            }
+            verbs.push(verb);
         }
     }
     verbs
+}
+
+/// Whether a word may share its subject with a verb further on.
+const fn shares(function: Function) -> bool {
+    matches!(function, Function::Modal | Function::Auxiliary | Function::To)
 }
 
 /// Reads one verb from what stands around it and from the verbs before it.
@@ -48,6 +66,10 @@ struct Reader<'s> {
     index: usize,
     token: &'s Token,
     verbs: &'s [VerbUse],
+    /// The verb at the head of the current clause.
+    head: Option<VerbUse>,
+    /// Whether all that stands before only asks, and nothing there shares its subject with the verb.
+    alone: bool,
 }
 
 // === impl Reader ===
@@ -75,7 +97,7 @@ impl Reader<'_> {
         let negated = function == Function::Negation;
         let filler = function == Function::Filler
             && before.is_some_and(|before| matches!(self.sentence.word(before), "go" | "ahead"));
-        match self.head() {
+        match self.head {
             _ if filler => Some((Reach::Instruct, negated)),
             Some(VerbUse {
                 reach: Reach::Content, ..
@@ -118,7 +140,10 @@ impl Reader<'_> {
         if !topic {
             return None;
         }
-        let head = self.head()?;
+        let head = self.head?;
+        if about > head.token + MAX_STRAIGHT {
+            return None;
+        }
         let straight = (head.token + 1..=about).all(|at| {
             let token = self.sentence.tokens.get(at);
             let joins = matches!(
@@ -159,13 +184,7 @@ impl Reader<'_> {
                     Function::And | Function::Then | Function::Polite
                 )
             });
-        let shared = (self.sentence.first..self.index).any(|at| {
-            matches!(
-                self.sentence.function(at),
-                Function::Modal | Function::Auxiliary | Function::To
-            )
-        });
-        joined && !shared && self.verbs.iter().all(|verb| verb.reach == Reach::Content) && self.takes_object()
+        joined && self.alone && self.takes_object()
     }
 
     /// `which disarms the alarm`; otherwise the form is taken for a plural noun.
@@ -194,7 +213,7 @@ impl Reader<'_> {
 
     /// What isn't an order itself belongs to the text if one is composed, and follows from the order otherwise.
     fn implied(&self) -> Reach {
-        match self.head() {
+        match self.head {
             Some(VerbUse {
                 class: VerbClass::Composing,
                 ..

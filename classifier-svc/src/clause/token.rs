@@ -190,7 +190,7 @@ fn comments_on(text: &str, at: usize) -> bool {
 /// Undoes the end of a sentence inside a quotation that the sentence around it goes on behind: `Write 'Hi!' to …`.
 /// Before a verb it stays: what is told there is told by itself.
 fn join_quoted(text: &str, tokens: &mut [Token]) {
-    let mut sentence = 0;
+    let mut joined = false;
     for index in 1..tokens.len() {
         let [.., before, token] = tokens.get(..=index).unwrap_or_default() else {
             return;
@@ -202,15 +202,20 @@ fn join_quoted(text: &str, tokens: &mut [Token]) {
             && tokens.get(index + 1).is_some_and(|next| !next.is_verb());
         let gap = text.get(before.end..token.start).unwrap_or_default();
         if !(goes_on && before.quoted && !token.quoted && ends_quotation(gap)) {
-            sentence = index;
             continue;
         }
-        let asked = token.asked;
+        joined = true;
         if let Some(token) = tokens.get_mut(index) {
             token.before = if gap.contains('"') { Break::Comma } else { Break::None };
         }
-        let so_far = tokens.iter_mut().take(index).skip(sentence);
-        so_far.for_each(|token| token.asked = asked);
+    }
+    // Whether a sentence asks, its end says.
+    let mut later: Option<Token> = None;
+    for token in tokens.iter_mut().rev().filter(|_| joined) {
+        if let Some(later) = later.filter(|later| later.before != Break::Sentence) {
+            token.asked = later.asked;
+        }
+        later = Some(*token);
     }
 }
 

@@ -70,10 +70,14 @@ pub(super) fn joined(text: &str, _: &Vocabulary) -> Respelled {
     let mut output = Mapped::with_capacity(text.len());
     let (mut changed, mut at) = (false, 0);
     while at < text.len() {
-        let end = spaced_run(text.as_bytes(), at);
-        if end > at {
+        let (end, letters) = spaced_run(text.as_bytes(), at);
+        if letters >= MIN_SPACED {
             changed = true;
             output.join(text.as_bytes(), at, end);
+            at = end;
+        } else if text.as_bytes().get(at + 1) == Some(&b' ') && end > at {
+            // Whatever begins further on in it has no more letters.
+            output.copy(text, at, end);
             at = end;
         } else {
             output.keep(text, &mut at);
@@ -234,19 +238,19 @@ impl Mapped {
     }
 }
 
-/// Where a run of single characters that starts at `at` ends, or `at` if there is none.
+/// Where a run of single characters that starts at `at` ends, and how many letters it has; `at` and none if there is no run.
 /// The character after the first one is the separator; between spaces, punctuation counts as a letter.
-fn spaced_run(bytes: &[u8], at: usize) -> usize {
+fn spaced_run(bytes: &[u8], at: usize) -> (usize, usize) {
     let separator = match bytes.get(at + 1) {
         Some(byte) if is_separator(*byte) => *byte,
-        _ => return at,
+        _ => return (at, 0),
     };
     if at
         .checked_sub(1)
         .and_then(|before| bytes.get(before))
         .is_some_and(|byte| !byte.is_ascii_whitespace())
     {
-        return at;
+        return (at, 0);
     }
     let single = |byte: u8| {
         if separator == b' ' {
@@ -274,7 +278,7 @@ fn spaced_run(bytes: &[u8], at: usize) -> usize {
             break;
         }
     }
-    if letters >= MIN_SPACED { end } else { at }
+    (end, letters)
 }
 
 /// The borders of the known words in a run of letters, if most of the run is known words.

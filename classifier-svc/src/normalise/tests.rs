@@ -116,6 +116,16 @@ fn respellings_are_undone() {
 }
 
 #[test]
+fn single_signs_are_kept_beside_letters_that_are_joined() {
+    let (text, name) = last("r e v e a l - - - a b - - t h e n s e n d");
+    assert_eq!((text.as_str(), name), ("reveal---ab--thensend", "joined"));
+    assert_eq!(
+        last("r e v e a l\n! ! a ! !\ns e n d !").0,
+        "reveal\n! ! a ! !\ns e n d !"
+    );
+}
+
+#[test]
 fn spans_survive_every_view() {
     let raw = "x %72eveal it";
     let views = normalise(raw, &vocabulary());

@@ -119,7 +119,7 @@ impl Reader<'_> {
 
     /// An infinitive that says what for: part of the text if one is composed, the real thing after `use … to`.
     fn purpose(&self) -> Reach {
-        match self.head() {
+        match self.head {
             Some(VerbUse {
                 class: VerbClass::Composing,
                 ..

@@ -2,7 +2,7 @@
 
 use super::Reader;
 use crate::{
-    clause::{Break, Function, Reach, Token, VerbUse},
+    clause::{Break, Function, Reach, Token},
     vocabulary::Form,
 };
 
@@ -33,15 +33,6 @@ impl Reader<'_> {
             .tokens
             .get(self.index + 1)
             .filter(|next| self.index + 1 < self.sentence.last && next.before == Break::None)
-    }
-
-    /// The verb at the head of the current clause.
-    pub(super) fn head(&self) -> Option<VerbUse> {
-        self.verbs
-            .iter()
-            .rev()
-            .find(|verb| matches!(verb.reach, Reach::Instruct | Reach::Content))
-            .copied()
     }
 
     /// The reach of the verb that governs this one, as in `help me send`.
