@@ -11,7 +11,7 @@ pub(super) type Respelled = Option<(&'static str, String, Vec<u32>)>;
 
 /// Fewest single letters in a row that are taken for a spaced-out word.
 pub(super) const MIN_SPACED: usize = 5;
-/// Longest run of letters that is split into words.
+/// Longest run of letters that is split into words at a time.
 const MAX_RUN: usize = 512;
 /// Shortest run of letters that is taken for several words.
 pub(super) const MIN_RUN: usize = 18;
@@ -161,12 +161,10 @@ pub(super) fn split(text: &str, vocabulary: &Vocabulary) -> Respelled {
     let (mut changed, mut last) = (false, 0);
     for (start, word) in words(text) {
         let run = word.len() >= MIN_RUN && word.is_ascii() && !word.contains('_');
-        let Some(borders) = run
-            .then(|| segment(word.get(..MAX_RUN).unwrap_or(word), vocabulary))
-            .flatten()
-        else {
+        let borders = if run { borders(word, vocabulary) } else { Vec::new() };
+        if borders.is_empty() {
             continue;
-        };
+        }
         output.copy(text, last, start);
         let mut from = 0;
         for border in borders {
@@ -281,9 +279,9 @@ fn spaced_run(bytes: &[u8], at: usize) -> (usize, usize) {
     (end, letters)
 }
 
-/// The borders of the known words in a run of letters, if most of the run is known words.
+/// The borders of the known words in a run of letters, at least so many, if most of the run is known words.
 /// The cheapest way through: a known word costs one, an unknown letter three.
-fn segment(run: &str, vocabulary: &Vocabulary) -> Option<Vec<usize>> {
+fn segment(run: &str, least: usize, vocabulary: &Vocabulary) -> Option<Vec<usize>> {
     let mut best: Vec<(u32, usize, bool)> = vec![(0, 0, true)];
     for end in 1..=run.len() {
         let skip = best.get(end - 1).map_or(u32::MAX, |(cost, ..)| cost.saturating_add(3));
@@ -310,7 +308,35 @@ fn segment(run: &str, vocabulary: &Vocabulary) -> Option<Vec<usize>> {
     borders.sort_unstable();
     borders.dedup();
     borders.retain(|border| *border > 0);
-    (borders.len() >= 3 && known * 2 >= run.len().min(60)).then_some(borders)
+    (borders.len() >= least && known * 2 >= run.len().min(60)).then_some(borders)
+}
+
+/// The borders of the known words in a run of letters of any length, piece by piece.
+fn borders(run: &str, vocabulary: &Vocabulary) -> Vec<usize> {
+    let (mut all, mut from) = (Vec::new(), 0);
+    while from < run.len() {
+        let end = run.len().min(from + MAX_RUN);
+        let piece = run.get(from..end).unwrap_or_default();
+        // What follows words that were run together needs less to be taken for some.
+        let least = if all.is_empty() { 3 } else { 1 };
+        let found = segment(piece, least, vocabulary).unwrap_or_default();
+        // A word at the end of a piece may go on in the next one, which begins before it.
+        let whole = if end < run.len() {
+            piece.len() - MAX_WORD
+        } else {
+            piece.len()
+        };
+        let borders = found.into_iter().filter(|border| *border <= whole);
+        all.extend(borders.map(|border| from + border));
+        let next = all.last().copied().filter(|border| *border + MAX_WORD > from + whole);
+        from = if end < run.len() {
+            next.unwrap_or(from + whole)
+        } else {
+            end
+        };
+    }
+    all.dedup();
+    all
 }
 
 /// The known word that a leet-spelled one stands for. A `1` may be an `i` or an `l`: both are tried.
