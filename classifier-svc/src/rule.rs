@@ -4,7 +4,7 @@ mod circumstance;
 
 use serde::{Deserialize, Serialize};
 
-use circumstance::fits;
+use circumstance::is_tool;
 pub use circumstance::{CircumstanceSpec, Context};
 
 use crate::{
@@ -359,11 +359,7 @@ impl Condition {
     }
 
     fn in_context(&self, context: &Context) -> bool {
-        let tool = self.tool.is_empty()
-            || context
-                .tool
-                .as_deref()
-                .is_some_and(|name| self.tool.iter().any(|glob| fits(glob, name)));
+        let tool = self.tool.is_empty() || is_tool(&self.tool, context.tool.as_deref());
         let only = self.only.as_ref();
         tool && (self.group.is_empty() || self.group.iter().any(|group| context.groups.contains(group)))
             && only.is_none_or(|only| only.holds(context, self.unknown))

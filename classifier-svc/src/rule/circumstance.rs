@@ -157,7 +157,7 @@ impl CircumstanceSpec {
         };
         named(&self.tenant, context.tenant.as_deref())
             && named(&self.agent, context.agent.as_deref())
-            && (self.tool.is_empty() || (context.tool.is_some() && named(&self.tool, context.tool.as_deref())))
+            && (self.tool.is_empty() || is_tool(&self.tool, context.tool.as_deref()))
             && group
             && session
             && time
@@ -171,9 +171,14 @@ impl ArgumentSpec {
     fn holds(&self, arguments: &Value, unknown: bool) -> bool {
         let mut value = arguments;
         for name in self.path.split('.') {
-            match value.get(name) {
-                Some(inner) => value = inner,
-                None => return false,
+            match value {
+                Value::Object(fields) => match fields.get(name) {
+                    Some(inner) => value = inner,
+                    None => return false,
+                },
+                Value::Null => return false,
+                // A list of such things, or a text that holds one: what is in it is not known.
+                Value::Array(_) | Value::String(_) | Value::Number(_) | Value::Bool(_) => return unknown,
             }
         }
         let text = match value {
@@ -256,6 +261,16 @@ fn minutes(text: &str) -> Option<i64> {
     Some(two(hours, 24)? * 60 + two(minutes, 60)?)
 }
 
+/// Whether a tool is called, and one of these, in whatever case it is written.
+pub(super) fn is_tool(patterns: &[String], tool: Option<&str>) -> bool {
+    let lower = |pattern: &String| pattern.to_ascii_lowercase();
+    tool.is_some_and(|tool| {
+        patterns
+            .iter()
+            .any(|pattern| fits(&lower(pattern), &tool.to_ascii_lowercase()))
+    })
+}
+
 /// Whether a name fits a pattern in which a final `*` stands for any rest.
 pub(super) fn fits(pattern: &str, name: &str) -> bool {
     pattern
@@ -328,6 +343,9 @@ mod tests {
             (json!({"transfer": {"amount": 999.99}}), false),
             (json!({"transfer": {}}), false),
             (json!({"transfer": {"amount": "a lot"}}), true),
+            (json!({"transfer": null}), false),
+            (json!({"transfer": [{"amount": 5000}]}), true),
+            (json!({"transfer": "{\"amount\": 5000}"}), true),
         ] {
             assert_eq!(large.holds(&of(arguments.clone()), true), holds, "{arguments}");
         }
@@ -335,6 +353,7 @@ mod tests {
             !large.holds(&of(json!({"transfer": {"amount": "a lot"}})), false),
             "unknown never means allowed"
         );
+        assert!(!large.holds(&of(json!({"transfer": [{"amount": 5000}]})), false));
         let ours = spec("arguments: [{ path: to, one_of: ['ops@corp.example', 'team-*'] }]");
         assert!(ours.holds(&of(json!({"to": "team-blue"})), false));
         assert!(!ours.holds(&of(json!({"to": "eve@corp.example"})), false));
@@ -360,5 +379,13 @@ mod tests {
             !spec("tool: [exec]").holds(&Context::default(), true),
             "it is no tool call"
         );
+    }
+
+    #[test]
+    fn a_tool_is_known_however_its_name_is_written() {
+        for (pattern, tool) in [("sendMail", "sendmail"), ("sendmail", "SendMail"), ("Pay*", "payOut")] {
+            assert!(is_tool(&[pattern.to_owned()], Some(tool)), "{pattern} {tool}");
+        }
+        assert!(!is_tool(&["sendMail".to_owned()], Some("send_mail")));
     }
 }
