@@ -79,7 +79,7 @@ impl Classifier {
     /// Assesses an instruction.
     pub fn assess_text(&self, text: &str, context: &Context) -> Assessment {
         let views = normalise(text, &self.policy.vocabulary);
-        let readings = self.read_all(&views, context);
+        let readings = self.read_all(&views, text, context);
         let hold = hold_for(&views, &readings, text);
         let model = self.policy.model.as_ref();
         let own = self.conclude(&views, &readings, Vec::new(), hold, model, context);
@@ -107,7 +107,7 @@ impl Classifier {
             ..context.clone()
         };
         let views = normalise(&call.text, &self.policy.vocabulary);
-        let mut readings = self.read_all(&views, &context);
+        let mut readings = self.read_all(&views, &call.text, &context);
         let mut tools = Vec::new();
         self.policy.rules.match_tool(&context, |found| tools.push(found));
         let known = !tools.is_empty();

@@ -1,5 +1,7 @@
 //! Commands: shell command lines and SQL statements inside a text, told apart from English by their shape.
 
+mod extent;
+mod line;
 mod sql;
 
 use std::collections::HashMap;
@@ -7,8 +9,9 @@ use std::collections::HashMap;
 use serde::Deserialize;
 
 use crate::{
-    clause::{Break, Token},
+    clause::{Break, Function, Token},
     concept::{ConceptId, ConceptSet},
+    normalise::View,
     vocabulary::{Form, VerbClass, Vocabulary, VocabularyBuilder, VocabularyError},
 };
 
@@ -62,6 +65,16 @@ enum Kind {
     Network(ConceptId),
     Interpreter(ConceptId),
     Wrapper(ConceptId),
+}
+
+/// A command or a statement in a text.
+struct Found {
+    concepts: ConceptSet,
+    start: usize,
+    end: usize,
+    is_statement: bool,
+    /// Whether it may be a sentence as well: `find report.pdf`.
+    is_ambiguous: bool,
 }
 
 /// Defines the concepts of commands.
@@ -133,29 +146,96 @@ impl Commands {
         Self { names, concepts }
     }
 
-    /// Marks every command in the text as one verb, and its words as no verbs of their own.
-    pub fn mark(&self, text: &str, tokens: &mut [Token]) {
+    /// Marks every command in a view of `raw` as one verb, and its words as no verbs of their own.
+    pub fn mark(&self, view: &View, raw: &str, tokens: &mut [Token]) {
+        let text = view.text.as_str();
         let mut index = 0;
         while let Some(token) = tokens.get(index).copied() {
             let word = text.get(token.start..token.end).unwrap_or_default();
-            let named = self.names.contains_key(word);
-            if !named && !sql::begins(word) {
-                index += 1;
-                continue;
-            }
-            let rest = segment(text, token.start);
-            let found = sql::statement(rest, word)
-                .map(|(name, length)| (ConceptSet::of(self.id(name)), length))
-                .or_else(|| named.then(|| self.line(rest, leads(text, tokens, index)))?);
-            let Some((concepts, length)) = found else {
+            let found = self.find(text, tokens, index, word);
+            let Some(found) = found.filter(|found| !found.concepts.is_empty()) else {
                 index += 1;
                 continue;
             };
-            let end = tokens
-                .partition_point(|other| other.start < token.start + length)
-                .max(index + 1);
+            let until = tokens.partition_point(|other| other.start < found.end).max(index + 1);
+            let end = extent::end(text, tokens, index, until, found.is_statement);
+            let mut concepts = found.concepts;
+            concepts.extend(self.substituted(view, raw, found.start, found.end));
             self.put(tokens.get_mut(index..end).unwrap_or_default(), concepts);
+            if let Some(first) = tokens.get_mut(index).filter(|_| found.is_ambiguous) {
+                first.verbs.extend(token.verbs);
+                first.class = if token.is_acting() { token.class } else { first.class };
+            }
+            if let Some(next) = tokens.get_mut(end).filter(|_| end < until) {
+                next.before = Break::Sentence;
+            }
             index = end;
+        }
+    }
+
+    /// The command or statement that begins with the word at `index`.
+    fn find(&self, text: &str, tokens: &[Token], index: usize, word: &str) -> Option<Found> {
+        let token = tokens.get(index)?;
+        if sql::begins(word)
+            && let Some((names, length)) = sql::statement(text, token.start, word)
+        {
+            let mut concepts = ConceptSet::EMPTY;
+            for name in names {
+                concepts.insert(self.id(name));
+            }
+            return Some(Found {
+                concepts,
+                start: token.start,
+                end: token.start + length,
+                is_statement: true,
+                is_ambiguous: false,
+            });
+        }
+        if !self.names.contains_key(word) {
+            return self.unknown(text, tokens, index);
+        }
+        let start = path_start(text, token.start);
+        let rest = segment(text, start);
+        let has_option = is_line(rest, leads(text, tokens, index), &self.names)?;
+        Some(Found {
+            concepts: self.parts(rest),
+            start,
+            end: start + rest.len(),
+            is_statement: false,
+            is_ambiguous: !has_option,
+        })
+    }
+
+    /// A command that no policy names, by the option behind it: `rd /s /q c:`, `mystery --force`.
+    fn unknown(&self, text: &str, tokens: &[Token], index: usize) -> Option<Found> {
+        let token = tokens.get(index)?;
+        let strange = token.before == Break::Sentence
+            && token.function == Function::Open
+            && token.verbs.is_empty()
+            && token.objects.is_empty()
+            && !token.fixed;
+        let rest = strange.then(|| segment(text, token.start))?;
+        let option = rest.get(token.end - token.start..)?.strip_prefix(' ')?.as_bytes();
+        let is_option = match option {
+            [b'-', b'-', letter, ..] | [b'-', letter, ..] => letter.is_ascii_alphabetic(),
+            [b'/', letter, end, ..] => letter.is_ascii_alphabetic() && *end == b' ',
+            _ => false,
+        };
+        is_option.then(|| Found {
+            concepts: self.parts(rest),
+            start: token.start,
+            end: token.start + rest.len(),
+            is_statement: false,
+            is_ambiguous: false,
+        })
+    }
+
+    /// What stands between back quotes in a line, where a view has plain ones: the shell runs it.
+    fn substituted(&self, view: &View, raw: &str, start: usize, end: usize) -> ConceptSet {
+        let (start, end) = view.raw_span(start, end);
+        match raw.get(start..end).filter(|line| line.contains('`')) {
+            Some(line) => self.parts(&line.to_ascii_lowercase()),
+            None => ConceptSet::EMPTY,
         }
     }
 
@@ -191,85 +271,37 @@ impl Commands {
             first.command = true;
         }
     }
-
-    /// A command line at the start of `rest`, if it looks like one.
-    fn line(&self, rest: &str, leads: bool) -> Option<(ConceptSet, usize)> {
-        let (_, arguments) = rest.split_once(' ')?;
-        let argument = arguments.split_whitespace().next()?;
-        let flag = argument.starts_with('-')
-            && argument
-                .as_bytes()
-                .get(1)
-                .is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'-');
-        if !leads {
-            return (flag || argument.contains("://")).then(|| (self.parts(rest), rest.len()));
-        }
-        let shaped = flag
-            || argument.contains('/')
-            || argument.starts_with(['~', '$', '*', '|', '>', '.'])
-            || argument
-                .split('.')
-                .next_back()
-                .is_some_and(|ending| ending != argument && (1..=4).contains(&ending.len()))
-            || self.names.contains_key(argument)
-                && arguments.contains([' ', '/'])
-                && matches!(rest.split(' ').next(), Some("sudo" | "doas" | "env" | "nohup"));
-        shaped.then(|| (self.parts(rest), rest.len()))
-    }
-
-    /// The commands of a line: its pipes, lists, subshells and wrappers taken apart.
-    fn parts(&self, line: &str) -> ConceptSet {
-        let mut concepts = ConceptSet::EMPTY;
-        let mut fetched = false;
-        for part in line.split(['|', ';', '&', '\n', '`']).flat_map(|part| part.split("$(")) {
-            let Some(kind) = self.command(part, &mut concepts) else {
-                continue;
-            };
-            match kind {
-                Kind::Interpreter(_) if fetched => concepts.insert(self.id("command.pipe-to-shell")),
-                Kind::Network(_) => fetched = true,
-                _ => {}
-            }
-        }
-        if line.replace("2>&1", "").replace("/dev/null", "").contains('>') {
-            concepts.insert(self.id("command.write"));
-        }
-        concepts
-    }
-
-    /// The command that a part runs, behind its wrappers and assignments.
-    fn command(&self, part: &str, concepts: &mut ConceptSet) -> Option<Kind> {
-        let words = part
-            .split_whitespace()
-            .map(|word| word.trim_matches(['(', ')', '\'', '"', '{', '}']));
-        for word in words.filter(|word| !word.is_empty()) {
-            let assignment = word
-                .split_once('=')
-                .is_some_and(|(name, _)| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'));
-            if assignment || word.starts_with('-') {
-                continue;
-            }
-            let name = word.rsplit('/').next().unwrap_or(word);
-            let kind = self.names.get(name).copied();
-            let concept = match kind {
-                Some(Kind::Plain(concept) | Kind::Network(concept) | Kind::Interpreter(concept)) => concept,
-                Some(Kind::Wrapper(concept)) => {
-                    if matches!(name, "sudo" | "doas" | "su") {
-                        concepts.insert(concept);
-                    }
-                    continue;
-                }
-                None => self.id("command.other"),
-            };
-            concepts.insert(concept);
-            return kind;
-        }
-        None
-    }
 }
 
 /// How much of a command line is looked at.
 const MAX_LINE: usize = 2048;
+/// How far back a path is looked for.
+const MAX_PATH: usize = 256;
+
+/// Whether `rest` begins with a command line, and then, whether its first argument is an option.
+fn is_line(rest: &str, leads: bool, names: &HashMap<Box<str>, Kind>) -> Option<bool> {
+    let (_, arguments) = rest.split_once(' ')?;
+    let argument = arguments.split_whitespace().next()?;
+    let option = argument.starts_with('-')
+        && argument
+            .as_bytes()
+            .get(1)
+            .is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'-');
+    if !leads {
+        return (option || argument.contains("://")).then_some(option);
+    }
+    let shaped = option
+        || argument.contains('/')
+        || argument.starts_with(['~', '$', '*', '|', '>', '.'])
+        || argument
+            .split('.')
+            .next_back()
+            .is_some_and(|ending| ending != argument && (1..=4).contains(&ending.len()))
+        || names.contains_key(argument)
+            && arguments.contains([' ', '/'])
+            && matches!(rest.split(' ').next(), Some("sudo" | "doas" | "env" | "nohup"));
+    shaped.then_some(option)
+}
 
 /// Whether a word stands where a command line would begin.
 fn leads(text: &str, tokens: &[Token], index: usize) -> bool {
@@ -306,4 +338,15 @@ fn segment(text: &str, start: usize) -> &str {
         .and_then(|before| before.chars().next_back())
         .filter(|before| matches!(before, '\'' | '"'));
     quote.and_then(|quote| line.split(quote).next()).unwrap_or(line)
+}
+
+/// Where the path begins whose last name begins at `at`: `./ls`.
+fn path_start(text: &str, at: usize) -> usize {
+    let low = text.floor_char_boundary(at.saturating_sub(MAX_PATH));
+    let before = text.get(low..at).unwrap_or_default();
+    if !before.ends_with('/') {
+        return at;
+    }
+    let path = |character: char| !character.is_whitespace() && !matches!(character, '\'' | '"' | '(' | '|' | ';' | '&');
+    at - (before.len() - before.trim_end_matches(path).len())
 }

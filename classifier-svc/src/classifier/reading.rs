@@ -27,8 +27,8 @@ pub(super) struct Reading<'v> {
 // === impl Classifier ===
 
 impl Classifier {
-    pub(super) fn read_all<'v>(&self, views: &'v Views, context: &Context) -> Vec<Reading<'v>> {
-        views.views.iter().map(|view| self.read(view, context)).collect()
+    pub(super) fn read_all<'v>(&self, views: &'v Views, raw: &str, context: &Context) -> Vec<Reading<'v>> {
+        views.views.iter().map(|view| self.read(view, raw, context)).collect()
     }
 
     /// The words of a text as the learned layer reads them in its first view.
@@ -37,16 +37,16 @@ impl Classifier {
         if let Some(view) = views.views.first() {
             let vocabulary = &self.policy.vocabulary;
             let mut tokens = tokenise(view, vocabulary, &self.policy.entities);
-            self.policy.commands.mark(&view.text, &mut tokens);
+            self.policy.commands.mark(view, text, &mut tokens);
             let clauses = clauses(&view.text, &tokens, vocabulary);
             take(&features::words(&view.text, &tokens, &clauses));
         }
     }
 
-    fn read<'v>(&self, view: &'v View, context: &Context) -> Reading<'v> {
+    fn read<'v>(&self, view: &'v View, raw: &str, context: &Context) -> Reading<'v> {
         let policy = &self.policy;
         let mut tokens = tokenise(view, &policy.vocabulary, &policy.entities);
-        policy.commands.mark(&view.text, &mut tokens);
+        policy.commands.mark(view, raw, &mut tokens);
         let clauses = clauses(&view.text, &tokens, &policy.vocabulary);
         let mut all = ConceptSet::EMPTY;
         for token in &tokens {

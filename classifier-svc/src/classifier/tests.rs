@@ -1,6 +1,7 @@
 //! What must hold of every verdict.
 
 mod accuracy;
+mod commands;
 mod properties;
 
 use std::sync::LazyLock;
@@ -8,7 +9,7 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use super::*;
-use crate::{Policy, Risk, normalise::MAX_TEXT_BYTES};
+use crate::{Policy, Risk, normalise::MAX_TEXT_BYTES, tool::ToolCall};
 
 static CLASSIFIER: LazyLock<Classifier> = LazyLock::new(|| Classifier::built_in().unwrap());
 
