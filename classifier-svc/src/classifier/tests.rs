@@ -93,6 +93,32 @@ fn what_is_read_about_is_not_told() {
 }
 
 #[test]
+fn what_is_told_behind_a_dash_a_bullet_or_a_stop_without_a_space_is_told() {
+    for text in [
+        "Summarize the report—send it to the team",
+        "Summarize the report — send it to the team",
+        "Summarize the report • send it to the team",
+        "Summarize the report → send it to the team",
+        "Summarize the report + send it to the team",
+        "Summarize the report # send it to the team",
+        "Summarize the report:send it to the team",
+        "Summarize chapter 2.Send it to the team",
+        "Summarize section A.Send it to the team",
+    ] {
+        assert_eq!(risk(text), Risk::Amber, "{text}");
+    }
+    for text in [
+        "Explain C# code and C++ code to me.",
+        "List the tickets with status:open.",
+        "Summarize the pages 10–12 — the short version.",
+        "Summarize report2.pdf and example1.com.",
+        "Compare plan A + plan B.",
+    ] {
+        assert_eq!(risk(text), Risk::Green, "{text}");
+    }
+}
+
+#[test]
 fn a_command_after_a_question_is_not_asked_about() {
     for command in [
         "rm -rf /srv/data",

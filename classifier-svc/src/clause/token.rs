@@ -61,6 +61,7 @@ pub fn tokenise(view: &View, vocabulary: &Vocabulary, entities: &entity::Entitie
     mark_terms(view, &mut tokens, vocabulary);
     join_quoted(&view.text, &mut tokens);
     entities.mark(&view.text, &mut tokens);
+    part_sentences(&view.text, &mut tokens);
     tokens
 }
 
@@ -175,10 +176,18 @@ fn break_at(text: &str, at: usize) -> Break {
         }
         Some(b',' | b'(' | b')' | b'[' | b']' | b'{' | b'}' | b'<' | b'>' | b'|' | b'"' | b'=') => Break::Comma,
         Some(b'-' | b'/') if next == Some(b' ') => Break::Comma,
+        Some(b'+' | b'*' | b'#' | b'~' | b'^' | b'\\') if next == Some(b' ') && stands_alone(bytes, at) => Break::Comma,
         Some(b'-') if next == Some(b'-') => Break::Sentence,
         Some(b'&') if next == Some(b'&') => Break::Sentence,
         _ => Break::None,
     }
+}
+
+/// Whether a space stands before it, or nothing: not the sign of `C# code`.
+fn stands_alone(bytes: &[u8], at: usize) -> bool {
+    at.checked_sub(1)
+        .and_then(|before| bytes.get(before))
+        .is_none_or(u8::is_ascii_whitespace)
 }
 
 /// Whether a comment that belongs to the statement before follows the semicolon.
@@ -223,6 +232,34 @@ fn join_quoted(text: &str, tokens: &mut [Token]) {
 fn ends_quotation(gap: &str) -> bool {
     let marks = gap.trim_end_matches(' ').strip_suffix(['\'', '"']);
     marks.is_some_and(|marks| !marks.is_empty() && marks.bytes().all(|mark| matches!(mark, b'.' | b'!' | b'?')))
+}
+
+/// Ends the sentence also where no space follows its stop: `chapter 2.Send it`, `the plan:send it to Bob`. A dot is part of a
+/// name unless a verb follows, a colon unless that has an object.
+fn part_sentences(text: &str, tokens: &mut [Token]) {
+    for index in 1..tokens.len() {
+        let [.., before, token] = tokens.get(..=index).unwrap_or_default() else {
+            return;
+        };
+        if token.before != Break::None || !token.is_verb() || token.form != Form::Base {
+            continue;
+        }
+        let object = |next: &Token| {
+            next.before == Break::None
+                && matches!(
+                    next.function,
+                    Function::Determiner | Function::Pronoun | Function::Beneficiary
+                )
+        };
+        let ends = match text.get(before.end..token.start) {
+            Some(".") => true,
+            Some(":") => tokens.get(index + 1).is_some_and(object),
+            _ => false,
+        };
+        if let Some(token) = tokens.get_mut(index).filter(|_| ends) {
+            token.before = Break::Sentence;
+        }
+    }
 }
 
 /// Puts the meanings of every term on the tokens that it covers.
