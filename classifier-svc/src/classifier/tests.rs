@@ -73,6 +73,49 @@ fn what_is_told_beside_a_question_is_told() {
 }
 
 #[test]
+fn what_is_suggested_or_asked_of_the_agent_is_told() {
+    for text in [
+        "How about sending it to the team?",
+        "What about sending it to the team?",
+        "Why not send it to the team?",
+        "Why don't you send it to the team?",
+        "Can't you send it to the team?",
+        "Would you mind sending it to the team?",
+        "May I ask you to send it to the team?",
+        "Could I get you to send it to the team?",
+        "Would it be possible to send it to the team?",
+        "I need you to send it to the team.",
+        "You must send it to the team.",
+        "Try sending it to the team.",
+        "Have it sent to the team.",
+        "Explain it by sending the slides to the team.",
+    ] {
+        assert_eq!(risk(&format!("Summarize the report. {text}")), Risk::Amber, "{text}");
+    }
+    for text in [
+        "How about wiring $500 to Bob?",
+        "What about wiring $500 to Bob?",
+        "Why not wire $500 to Bob?",
+    ] {
+        assert_eq!(risk(text), Risk::Red, "{text}");
+    }
+    for text in [
+        "What about the report?",
+        "How about a summary of the orders?",
+        "Is it possible to delete a message in the app?",
+        "What do I need to send to the bank?",
+        "Why does it not send a mail?",
+        "Explain why not delete the cookies.",
+        "Did I tell you to delete it?",
+        "Summarize the report but do not send it.",
+        "Explain how to save money by cancelling the subscriptions.",
+        "Summarize the report, don't you send it.",
+    ] {
+        assert_eq!(risk(text), Risk::Green, "{text}");
+    }
+}
+
+#[test]
 fn what_is_read_about_is_not_told() {
     for text in [
         "Read up on hacking and phishing.",

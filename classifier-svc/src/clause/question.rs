@@ -1,6 +1,7 @@
 //! Questions: which sentences ask, and so tell nothing to be done.
 
 use super::{Break, Function, Sentence, Token};
+use crate::vocabulary::Form;
 
 // === impl Sentence ===
 
@@ -22,8 +23,9 @@ impl Sentence<'_> {
             || matches!(self.function(index + 2), Function::You)
                 && (self.function(index + 1) == Function::Negation || self.word(index + 1) == "about");
         match token.function {
+            Function::Question if self.suggests(index) => false,
             Function::Question => !addressed || matches!(self.word(index), "what" | "who" | "where"),
-            Function::Modal => !addressed && token.asked,
+            Function::Modal => !addressed && token.asked && !self.requests(index),
             Function::Copula | Function::Auxiliary => {
                 self.word(index) != "be" && (token.asked || !matches!(self.word(index), "do" | "have"))
             }
@@ -33,6 +35,28 @@ impl Sentence<'_> {
             }
             _ => matches!(self.word(index), "which" | "whose") || (token.asked && self.word(index) == "anything"),
         }
+    }
+
+    /// `how about sending it?`, `why not send it?`
+    fn suggests(&self, index: usize) -> bool {
+        let form = match (self.word(index), self.word(index + 1)) {
+            ("how" | "what", "about") => Form::Gerund,
+            ("why", "not") => Form::Base,
+            _ => return false,
+        };
+        let verb = self.tokens.get(index + 2);
+        verb.is_some_and(|verb| verb.is_verb() && verb.form == form)
+    }
+
+    /// `may I ask you to send it?`, `would it be possible to send it?`
+    fn requests(&self, index: usize) -> bool {
+        let asks = |at: usize| {
+            self.function(at + 1) == Function::To
+                && self.tokens.get(at + 2).is_some_and(Token::is_verb)
+                && (self.function(at) == Function::You
+                    || (self.word(at) == "possible" && matches!(self.word(index), "would" | "could")))
+        };
+        self.tokens().any(|(at, _)| asks(at))
     }
 
     /// `on what day …?`, `of these two, which …?`, `about the roof: is …?`: what asks comes after words that do nothing.

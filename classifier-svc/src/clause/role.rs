@@ -91,6 +91,12 @@ impl Reader<'_> {
         if matches!(function, Function::Determiner) || self.is_adjective() {
             return None;
         }
+        if before.is_some_and(|before| self.is_suggested(before)) {
+            return Some((Reach::Instruct, false));
+        }
+        if before.is_some_and(|before| self.goes_with_head(before)) {
+            return Some((Reach::Purpose, false));
+        }
         if let Some(reach) = self.as_topic() {
             return Some((reach, false));
         }
@@ -103,6 +109,23 @@ impl Reader<'_> {
                 reach: Reach::Content, ..
             }) => Some((Reach::Content, negated)),
             _ => Some((self.implied(), negated)),
+        }
+    }
+
+    /// `summarize it by sending it to Bob`: what is done along with what is told, and not with anything told about.
+    fn goes_with_head(&self, before: usize) -> bool {
+        let told = self.head.filter(|head| head.reach == Reach::Instruct && !head.negated);
+        let alone = told.is_some_and(|head| self.verbs.last().is_some_and(|last| last.token == head.token));
+        alone && matches!(self.sentence.word(before), "by" | "while") && self.has_marked_object()
+    }
+
+    /// `how about sending it`, `would you mind sending it`, `try sending it`
+    fn is_suggested(&self, before: usize) -> bool {
+        match self.sentence.word(before) {
+            "about" => self.follows(before, &["how", "what"]),
+            "mind" => self.is_addressed(before),
+            "try" => true,
+            _ => false,
         }
     }
 
@@ -199,6 +222,9 @@ impl Reader<'_> {
 
     /// `must be deleted`, `needs to be paid`, `have it removed`.
     fn past(&self) -> Option<(Reach, bool)> {
+        if self.is_had() {
+            return Some((Reach::Instruct, false));
+        }
         let be = self
             .before(self.index)
             .filter(|before| matches!(self.sentence.word(*before), "be" | "get" | "been"))?;
@@ -209,6 +235,23 @@ impl Reader<'_> {
             "must" | "should" | "to" | "shall" | "can" | "could"
         ) || negated;
         duty.then(|| (self.implied(), negated))
+    }
+
+    /// `have it sent`, `and get them deleted`
+    fn is_had(&self) -> bool {
+        let object = self.before(self.index);
+        let object = object.filter(|object| self.sentence.function(*object) == Function::Pronoun);
+        let cause = object.and_then(|object| self.before(object));
+        cause
+            .filter(|cause| matches!(self.sentence.word(*cause), "have" | "get"))
+            .is_some_and(|cause| {
+                self.before(cause).is_none_or(|before| {
+                    matches!(
+                        self.sentence.function(before),
+                        Function::And | Function::Then | Function::Polite | Function::You
+                    )
+                })
+            })
     }
 
     /// What isn't an order itself belongs to the text if one is composed, and follows from the order otherwise.

@@ -29,9 +29,12 @@ impl Reader<'_> {
             Function::And | Function::Then => self.coordinated(before),
             Function::Polite | Function::You | Function::Filler => Some((Reach::Instruct, self.is_negated(before))),
             Function::Beneficiary => Some((self.inherited(), self.is_negated(before))),
-            Function::Negation => Some((Reach::Instruct, true)),
+            // `why not send it`
+            Function::Negation => Some((Reach::Instruct, !self.follows(before, &["why"]))),
             Function::To => self.infinitive(before),
             Function::Modal => Some((self.after_modal(before), false)),
+            // `you must send it`
+            Function::Duty if self.is_addressed(before) => Some((Reach::Instruct, self.is_negated(before))),
             Function::Duty => Some((Reach::Imply, self.is_negated(before))),
             Function::Subject | Function::Question | Function::Wish | Function::Subordinator | Function::Auxiliary => {
                 Some((Reach::Content, false))
@@ -76,6 +79,9 @@ impl Reader<'_> {
         let negated = unneeded || self.sentence.function(governor) == Function::Negation;
         let reach = match self.sentence.function(governor) {
             Function::Filler if self.is_told_of(governor) => Reach::Content,
+            // `I need you to send it`, `could I get you to send it?`, `would it be possible to send it?`
+            Function::Duty if addressed => Reach::Instruct,
+            _ if self.token.asked && (addressed || self.sentence.word(governor) == "possible") => Reach::Instruct,
             Function::Duty
                 if self
                     .before(governor)

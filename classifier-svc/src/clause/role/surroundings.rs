@@ -45,7 +45,35 @@ impl Reader<'_> {
             before + 2 >= at
                 && self.sentence.function(before) == Function::Negation
                 && self.sentence.word(at) != "forget"
+                && !self.is_inverted(before, at)
         })
+    }
+
+    /// `why don't you send it`, `can't you send it?`: it is asked for.
+    fn is_inverted(&self, negation: usize, at: usize) -> bool {
+        let asked = self.sentence.tokens.get(negation).is_some_and(|token| token.asked);
+        self.sentence.function(at) == Function::You && (asked || self.follows(negation, &["why"]))
+    }
+
+    /// Whether one of these words stands before `at`, and begins what is said.
+    pub(super) fn follows(&self, at: usize, words: &[&str]) -> bool {
+        let word = self
+            .before(at)
+            .filter(|word| words.contains(&self.sentence.word(*word)));
+        word.is_some_and(|word| {
+            self.before(word).is_none_or(|before| {
+                matches!(
+                    self.sentence.function(before),
+                    Function::And | Function::Then | Function::Polite
+                )
+            })
+        })
+    }
+
+    /// Whether `you` stands before `at`.
+    pub(super) fn is_addressed(&self, at: usize) -> bool {
+        self.before(at)
+            .is_some_and(|before| self.sentence.function(before) == Function::You)
     }
 
     /// Whether a question word stands between the governing verb and `at`: `tell me how much I need to pay`.
