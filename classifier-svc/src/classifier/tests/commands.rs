@@ -142,3 +142,21 @@ fn what_a_tool_runs_is_found_behind_wrappers_and_in_parts() {
     );
     assert_eq!(call("agents_list", r#"{"delete": true, "maxResults": 5}"#), Risk::Green);
 }
+
+#[test]
+fn a_tool_that_looks_changes_nothing_and_shows_nothing_of_others() {
+    for (arguments, risk) in [
+        ("{}", Risk::Green),
+        (r#"{"changesSince": 5}"#, Risk::Green),
+        (r#"{"model": "standin-2"}"#, Risk::Amber),
+        (r#"{"sessionKey": "agent:main:other"}"#, Risk::Amber),
+        (r#"{"session_key": "agent:main:other"}"#, Risk::Amber),
+    ] {
+        assert_eq!(call("session_status", arguments), risk, "{arguments}");
+    }
+    assert_eq!(call("memory_search", r#"{"query": "the plan"}"#), Risk::Green);
+    assert_eq!(
+        call("memory_search", r#"{"query": "the plan", "corpus": "sessions"}"#),
+        Risk::Amber
+    );
+}
