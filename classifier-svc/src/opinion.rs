@@ -150,6 +150,15 @@ pub struct SecondOpinion {
     breaker: Breaker,
 }
 
+// === impl NoOpinion ===
+
+impl NoOpinion {
+    /// Whether the request may have brought it about: one that is too long for the model, or that talks it into prose.
+    fn is_by_request(self) -> bool {
+        matches!(self, Self::Malformed | Self::Status(400 | 413 | 422))
+    }
+}
+
 // === impl OpinionConfig ===
 
 impl Default for OpinionConfig {
@@ -227,7 +236,12 @@ impl SecondOpinion {
         let _place = self.places.try_acquire().map_err(|_| NoOpinion::Busy)?;
         let attempt = self.breaker.attempt().ok_or(NoOpinion::Open)?;
         if let Ok(answer) = tokio::time::timeout(patience, self.client.ask(operation)).await {
-            attempt.ended(answer.is_ok());
+            match answer {
+                Ok(_) => attempt.ended(true),
+                Err(why) if !why.is_by_request() => attempt.ended(false),
+                // Or whoever asks so again and again had everybody's requests held.
+                Err(_) => {}
+            }
             return answer;
         }
         // A caller in a hurry says nothing of the model.

@@ -242,6 +242,23 @@ async fn too_many_questions_and_too_many_failures_hold_without_asking() {
 }
 
 #[tokio::test]
+async fn what_a_request_brings_about_leaves_the_model_to_others() {
+    let too_long = "HTTP/1.1 400 Too long\r\ncontent-length: 0\r\n\r\n".to_owned();
+    for (answer, why) in [
+        (Answer::Raw(too_long), NoOpinion::Status(400)),
+        (Answer::Says("Certainly! GREEN."), NoOpinion::Malformed),
+    ] {
+        let model = Model::start(answer).await;
+        let opinion = model.opinion(|_| ());
+        for _ in 0..12 {
+            assert_eq!(opinion.ask(&instruction("x"), opinion.timeout).await, Err(why));
+        }
+        assert_eq!(consider(&opinion, Risk::Green).await.risk, Risk::Amber);
+        assert!(*opinion.healthy().borrow(), "{why}");
+    }
+}
+
+#[tokio::test]
 async fn a_place_is_taken_while_a_question_runs_and_free_when_its_caller_has_gone() {
     let mut model = Model::start(Answer::Nothing).await;
     let opinion = Arc::new(model.opinion(|config| config.second_opinion_concurrency = 1));
