@@ -1,6 +1,6 @@
 //! Assessments: what the classifier says of a request, and why.
 
-use std::sync::Arc;
+use std::{cmp::Reverse, sync::Arc};
 
 use serde::{Serialize, Serializer};
 
@@ -140,8 +140,11 @@ impl Assessment {
 
     /// Draws from risk and matches what follows from them.
     fn settled(mut self) -> Self {
-        self.matches
-            .sort_by(|a, b| b.risk.cmp(&a.risk).then_with(|| a.rule.cmp(&b.rule)));
+        // What an exception has lowered comes first: the reason is signed, and names it.
+        self.matches.sort_by_key(|found| {
+            let lowered = found.exception.is_some();
+            (Reverse(found.risk), Reverse(lowered), found.rule.clone())
+        });
         let gravest = self.matches.iter().find(|found| found.risk == self.risk);
         let why = gravest.map_or("no rule of the policy says what it is", |found| found.reason.as_str());
         let said = match self.risk {

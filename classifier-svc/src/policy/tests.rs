@@ -154,6 +154,24 @@ fn an_exception_lowers_its_rule_for_its_scope_and_time_and_says_so() {
 }
 
 #[test]
+fn the_reason_names_the_exception_that_made_the_difference() {
+    let text = "Mulch the roses and delete the note.";
+    let assessment = garden().assess_text(text, &support("2026-12-01T00:00:00Z"));
+    assert_eq!(assessment.risk, Risk::Amber);
+    assert_eq!(assessment.rules.first().map(String::as_str), Some("ours.roses"));
+    assert!(
+        assessment.rules.iter().any(|rule| rule == "data.remove"),
+        "{:?}",
+        assessment.rules
+    );
+    assert!(
+        assessment.reason.contains("`roses.of-support`"),
+        "{}",
+        assessment.reason
+    );
+}
+
+#[test]
 fn an_exception_lowers_no_other_rule() {
     let text = "Mulch the roses and transfer funds to the vendor.";
     let assessment = garden().assess_text(text, &support("2026-12-01T00:00:00Z"));
