@@ -169,5 +169,8 @@ fn write_whole(path: &Path, text: &str) -> io::Result<()> {
     let new = path.with_extension("new");
     fs::write(&new, text)?;
     fs::File::open(&new)?.sync_all()?;
-    fs::rename(new, path)
+    fs::rename(new, path)?;
+    // The new name lasts once its folder does.
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::{self, Read as _},
     path::{Path, PathBuf},
 };
 
@@ -68,22 +69,17 @@ impl Bundle {
     }
 
     fn read_once(path: &Path) -> Result<Self, PolicyError> {
-        let paths = paths(path)?;
-        let mut size = 0;
-        for path in &paths {
-            size += fs::metadata(path)
-                .map_err(|error| PolicyError::read(path, error))?
-                .len();
-        }
-        if size > MAX_POLICY_BYTES as u64 {
-            return Err(PolicyError::TooLarge);
-        }
         let mut bundle = Self {
             files: Vec::new(),
             seal: None,
         };
-        for path in paths {
-            let text = fs::read_to_string(&path).map_err(|error| PolicyError::read(&path, error))?;
+        let mut size = 0;
+        for path in paths(path)? {
+            let text = read_file(&path).map_err(|error| PolicyError::read(&path, error))?;
+            size += text.len();
+            if size > MAX_POLICY_BYTES {
+                return Err(PolicyError::TooLarge);
+            }
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if name == SEAL_FILE {
                 bundle.seal = Some(text);
@@ -120,6 +116,18 @@ impl Bundle {
         let files = self.files.iter();
         files.map(|(name, text)| (name.as_str(), text.as_str())).collect()
     }
+}
+
+/// Reads a file, and of a large one only as much as shows that it is. What is no file might never end.
+fn read_file(path: &Path) -> io::Result<String> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
+    }
+    let mut text = String::new();
+    fs::File::open(path)?
+        .take(MAX_POLICY_BYTES as u64 + 1)
+        .read_to_string(&mut text)?;
+    Ok(text)
 }
 
 /// The file itself, or what belongs to the policy in a folder, by name.
@@ -191,6 +199,13 @@ mod tests {
             Bundle::read(&folder.path().join("large.yaml")),
             Err(PolicyError::TooLarge)
         ));
+    }
+
+    #[test]
+    fn what_is_no_file_is_refused_and_not_read() {
+        let folder = folder();
+        std::os::unix::fs::symlink("/dev/zero", folder.path().join("endless.yaml")).unwrap();
+        assert!(matches!(Bundle::read(folder.path()), Err(PolicyError::Read { .. })));
     }
 
     #[test]
