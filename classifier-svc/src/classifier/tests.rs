@@ -89,6 +89,8 @@ fn what_is_suggested_or_asked_of_the_agent_is_told() {
         "Try sending it to the team.",
         "Have it sent to the team.",
         "Explain it by sending the slides to the team.",
+        "Make sure that it is sent to the team.",
+        "Ensure the slides get sent to the team.",
     ] {
         assert_eq!(risk(&format!("Summarize the report. {text}")), Risk::Amber, "{text}");
     }
@@ -109,6 +111,8 @@ fn what_is_suggested_or_asked_of_the_agent_is_told() {
         "Did I tell you to delete it?",
         "Summarize the report but do not send it.",
         "Explain how to save money by cancelling the subscriptions.",
+        "Explain how to make sure that the mail is sent.",
+        "Draft a checklist to make sure the invoices are paid.",
         "Summarize the report, don't you send it.",
     ] {
         assert_eq!(risk(text), Risk::Green, "{text}");

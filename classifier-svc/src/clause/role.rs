@@ -8,6 +8,8 @@ use crate::vocabulary::{Form, VerbClass};
 
 /// How many words before a verb may say that a text is about it.
 const MAX_TOPIC: usize = 4;
+/// How many words may stand between what is ensured and what ensures it.
+const MAX_ENSURED: usize = 12;
 /// How many words may stand between a verb and what it is about.
 const MAX_STRAIGHT: usize = 64;
 
@@ -225,6 +227,9 @@ impl Reader<'_> {
         if self.is_had() {
             return Some((Reach::Instruct, false));
         }
+        if self.is_ensured() {
+            return Some((Reach::Purpose, false));
+        }
         let be = self
             .before(self.index)
             .filter(|before| matches!(self.sentence.word(*before), "be" | "get" | "been"))?;
@@ -252,6 +257,22 @@ impl Reader<'_> {
                     )
                 })
             })
+    }
+
+    /// `ensure that all files get deleted`, `make sure it is sent`
+    fn is_ensured(&self) -> bool {
+        let be = self
+            .before(self.index)
+            .filter(|be| matches!(self.sentence.word(*be), "be" | "get" | "gets" | "is" | "are"));
+        let ensures = |at: usize| match self.sentence.word(at) {
+            "ensure" => self.begins(at),
+            "sure" => {
+                let make = self.before(at);
+                make.is_some_and(|make| matches!(self.sentence.word(make), "make" | "be") && self.begins(make))
+            }
+            _ => false,
+        };
+        be.is_some_and(|be| (self.sentence.first..be).rev().take(MAX_ENSURED).any(ensures))
     }
 
     /// What isn't an order itself belongs to the text if one is composed, and follows from the order otherwise.

@@ -57,16 +57,17 @@ impl Reader<'_> {
 
     /// Whether one of these words stands before `at`, and begins what is said.
     pub(super) fn follows(&self, at: usize, words: &[&str]) -> bool {
-        let word = self
-            .before(at)
-            .filter(|word| words.contains(&self.sentence.word(*word)));
-        word.is_some_and(|word| {
-            self.before(word).is_none_or(|before| {
-                matches!(
-                    self.sentence.function(before),
-                    Function::And | Function::Then | Function::Polite
-                )
-            })
+        let word = self.before(at);
+        word.is_some_and(|word| words.contains(&self.sentence.word(word)) && self.begins(word))
+    }
+
+    /// Whether what is said begins at `at`.
+    pub(super) fn begins(&self, at: usize) -> bool {
+        self.before(at).is_none_or(|before| {
+            matches!(
+                self.sentence.function(before),
+                Function::And | Function::Then | Function::Polite
+            )
         })
     }
 
