@@ -141,7 +141,9 @@ impl Config {
 
     /// Where the live policy comes from, and the shadow if there is one.
     pub(crate) fn loaders(&self) -> Result<(Loader, Option<Loader>), BoxError> {
-        let keys = self.bundles.policy_key_set_file.as_deref().map(read_keys).transpose()?;
+        let keys = self.bundles.policy_key_set_file.clone();
+        // Keys that can't be read stop the start, also of the built-in policy.
+        keys.as_deref().map(read_keys).transpose()?;
         let shadow = self.bundles.shadow_policy_file.clone().map(|path| Loader {
             path: Some(path),
             keys: keys.clone(),

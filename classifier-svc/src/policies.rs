@@ -178,8 +178,8 @@ impl Refusal {
     /// Notes a refusal; whether it is for another reason than the last.
     fn note(&self, error: &PolicyError, bundle: Option<Bundle>, time: SystemTime) -> bool {
         let reason = error.to_string();
-        // A file that couldn't be read or written is no fault of the bundle: it is tried again.
-        let bundle = bundle.filter(|_| !matches!(error, PolicyError::Read { .. }));
+        // A file that couldn't be read or written is no fault of the bundle, and who may sign may change: it is tried again.
+        let bundle = bundle.filter(|_| !matches!(error, PolicyError::Read { .. } | PolicyError::Signature(_)));
         let mut refused = self.lock();
         let new = refused.as_ref().is_none_or(|known| known.reason != reason);
         *refused = Some(Refused { reason, time, bundle });

@@ -6,10 +6,9 @@ use std::{
     time::SystemTime,
 };
 
-use warrant::KeySet;
-
 use crate::{
     classifier::Classifier,
+    config::read_keys,
     policy::{Policy, PolicyError, bundle::Bundle},
 };
 
@@ -18,8 +17,9 @@ use crate::{
 pub struct Loader {
     /// A file or a folder; without it the built-in policy.
     pub path: Option<PathBuf>,
-    /// Whose signature it must have; without keys it needs none.
-    pub keys: Option<KeySet>,
+    /// File with the public keys of those whose signature it must have; without one it needs none. It is read anew each time,
+    /// so that a key that is taken out of it counts no more.
+    pub keys: Option<PathBuf>,
     /// Where the newest revision is noted, so that none older is loaded after a restart either.
     pub state: Option<PathBuf>,
 }
@@ -82,8 +82,9 @@ impl Loader {
     /// Checks that somebody has signed the bundle who may, if that is asked for; gives the key's identifier. The built-in
     /// policy is vouched for by the program itself.
     pub(super) fn check_signature(&self, bundle: &Bundle) -> Result<Option<String>, PolicyError> {
-        let keys = self.keys.as_ref().filter(|_| self.path.is_some());
-        keys.map(|keys| bundle.verify(keys)).transpose()
+        let file = self.keys.as_ref().filter(|_| self.path.is_some());
+        let read = |file: &PathBuf| read_keys(file).map_err(|error| PolicyError::read(file, io::Error::other(error)));
+        file.map(|file| bundle.verify(&read(file)?)).transpose()
     }
 
     fn put_to_work(&self, bundle: &Bundle, known: Option<Known>, now: SystemTime) -> Result<Loaded, PolicyError> {

@@ -39,6 +39,17 @@ fn key(seed: u8) -> SigningKey {
     SigningKey::from_seed(&[seed; 32])
 }
 
+fn keys(seed: u8) -> String {
+    KeySet::from(key(seed).public().clone()).to_json()
+}
+
+/// A file with the public key of one.
+fn key_file(seed: u8) -> tempfile::NamedTempFile {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), keys(seed)).unwrap();
+    file
+}
+
 /// A folder with a policy, and the slot that it is loaded into.
 struct Garden {
     folder: tempfile::TempDir,
@@ -173,7 +184,8 @@ fn an_older_policy_is_refused_after_a_restart_too() {
 #[test]
 fn with_keys_only_signed_policies_are_taken() {
     let mut garden = Garden::new(&policy(1, "AMBER"));
-    garden.loader.keys = Some(KeySet::from(key(1).public().clone()));
+    let file = key_file(1);
+    garden.loader.keys = Some(file.path().to_owned());
     assert!(matches!(
         Slot::open(garden.loader.clone(), clock()).map(|_| ()),
         Err(PolicyError::Unsigned)
@@ -203,6 +215,55 @@ fn with_keys_only_signed_policies_are_taken() {
     );
     garden.sign(&key(1));
     assert!(slot.refresh() && slot.refused().is_none());
+}
+
+#[test]
+fn a_key_that_is_taken_out_of_its_file_signs_nothing_more() {
+    let mut garden = Garden::new(&policy(1, "AMBER"));
+    let file = key_file(1);
+    garden.loader.keys = Some(file.path().to_owned());
+    garden.sign(&key(1));
+    let slot = garden.slot();
+
+    fs::write(file.path(), keys(2)).unwrap();
+    assert!(!slot.refresh(), "the policy at work is signed by nobody any more");
+    garden.write("policy.yaml", &policy(2, "GREEN"));
+    garden.sign(&key(1));
+    assert!(
+        !slot.refresh() && reason(&slot).contains("is not known"),
+        "{}",
+        reason(&slot)
+    );
+    garden.sign(&key(2));
+    assert!(slot.refresh(), "signed by the new key");
+    garden.write("policy.yaml", &policy(3, "RED"));
+    garden.sign(&key(3));
+    assert!(!slot.refresh() && reason(&slot).contains("is not known"));
+    fs::write(file.path(), "no keys").unwrap();
+    assert!(
+        !slot.refresh() && reason(&slot).contains("key set"),
+        "{}",
+        reason(&slot)
+    );
+    assert_eq!(risk(&slot), Risk::Green);
+    fs::write(file.path(), keys(3)).unwrap();
+    assert!(slot.refresh() && slot.refused().is_none(), "who may sign has changed");
+    assert_eq!(risk(&slot), Risk::Red);
+}
+
+#[test]
+fn a_policy_is_tried_again_when_its_key_has_come() {
+    let mut garden = Garden::new(&policy(1, "AMBER"));
+    let file = key_file(1);
+    garden.loader.keys = Some(file.path().to_owned());
+    garden.sign(&key(1));
+    let slot = garden.slot();
+    garden.write("policy.yaml", &policy(2, "RED"));
+    garden.sign(&key(2));
+    assert!(!slot.refresh() && !slot.refresh());
+    fs::write(file.path(), keys(2)).unwrap();
+    assert!(slot.refresh());
+    assert_eq!(risk(&slot), Risk::Red);
 }
 
 /// A mounted volume as Kubernetes lays it: the names lead through `..data`, which is swapped as a whole.
