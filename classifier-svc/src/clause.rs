@@ -235,9 +235,7 @@ impl Sentence<'_> {
             self.tokens()
                 .filter(|(index, token)| !token.fixed && !token.quoted && is_word(*index))
         };
-        let strange = plain()
-            .filter(|(_, token)| token.function == Function::Open && token.verbs.is_empty() && token.objects.is_empty())
-            .count();
+        let strange = plain().filter(|(_, token)| token.is_unknown()).count();
         strange >= 4 && strange * 5 >= plain().count() * 4
     }
 
@@ -246,11 +244,7 @@ impl Sentence<'_> {
         let Some(token) = self.tokens.get(index) else {
             return false;
         };
-        let plain = token.function == Function::Open
-            && !token.fixed
-            && !token.quoted
-            && token.verbs.is_empty()
-            && token.objects.is_empty();
+        let plain = token.is_unknown() && !token.fixed && !token.quoted;
         let letters = self.word(index).len() > 2 && self.word(index).bytes().all(|byte| byte.is_ascii_alphabetic());
         let leads = index == self.first
             || index.checked_sub(1).is_some_and(|before| {

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use serde::Deserialize;
 
 use crate::{
-    clause::{Break, Function, Token},
+    clause::{Break, Token},
     concept::{ConceptId, ConceptSet},
     normalise::View,
     vocabulary::{Form, VerbClass, Vocabulary, VocabularyBuilder, VocabularyError},
@@ -87,6 +87,7 @@ pub fn define(builder: &mut VocabularyBuilder) -> Result<(), VocabularyError> {
 // === impl CommandNames ===
 
 impl CommandNames {
+    /// All names, by what their commands do.
     fn lists(&self) -> [&Vec<String>; 7] {
         [
             &self.read,
@@ -131,16 +132,18 @@ impl Commands {
             .collect();
         let id = |name: &str| concepts.get(name).copied().unwrap_or_default();
         let kinds = [
-            (&names.read, Kind::Plain(id("command.read"))),
-            (&names.write, Kind::Plain(id("command.write"))),
-            (&names.destroy, Kind::Plain(id("command.destroy"))),
-            (&names.network, Kind::Network(id("command.network"))),
-            (&names.privilege, Kind::Plain(id("command.privilege"))),
-            (&names.interpreter, Kind::Interpreter(id("command.interpreter"))),
-            (&names.wrapper, Kind::Wrapper(id("command.privilege"))),
+            Kind::Plain(id("command.read")),
+            Kind::Plain(id("command.write")),
+            Kind::Plain(id("command.destroy")),
+            Kind::Network(id("command.network")),
+            Kind::Plain(id("command.privilege")),
+            Kind::Interpreter(id("command.interpreter")),
+            Kind::Wrapper(id("command.privilege")),
         ];
-        let names = kinds
+        let names = names
+            .lists()
             .into_iter()
+            .zip(kinds)
             .flat_map(|(list, kind)| list.iter().map(move |name| (name.to_ascii_lowercase().into(), kind)))
             .collect();
         Self { names, concepts }
@@ -209,11 +212,7 @@ impl Commands {
     /// A command that no policy names, by the option behind it: `rd /s /q c:`, `mystery --force`.
     fn unknown(&self, text: &str, tokens: &[Token], index: usize) -> Option<Found> {
         let token = tokens.get(index)?;
-        let strange = token.before == Break::Sentence
-            && token.function == Function::Open
-            && token.verbs.is_empty()
-            && token.objects.is_empty()
-            && !token.fixed;
+        let strange = token.before == Break::Sentence && token.is_unknown() && !token.fixed;
         let rest = strange.then(|| segment(text, token.start))?;
         let option = rest.get(token.end - token.start..)?.strip_prefix(' ')?.as_bytes();
         let is_option = match option {

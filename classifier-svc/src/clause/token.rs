@@ -86,6 +86,11 @@ impl Token {
         }
     }
 
+    /// Whether no lexicon knows it.
+    pub fn is_unknown(&self) -> bool {
+        self.function == Function::Open && self.verbs.is_empty() && self.objects.is_empty()
+    }
+
     /// Whether it may be a verb.
     pub fn is_verb(&self) -> bool {
         !self.fixed && !self.verbs.is_empty()

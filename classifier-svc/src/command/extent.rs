@@ -52,11 +52,7 @@ impl Extent<'_> {
         if token.is_acting() && takes {
             return true;
         }
-        let unknown = token.function == Function::Open
-            && !token.fixed
-            && token.verbs.is_empty()
-            && token.objects.is_empty()
-            && takes;
+        let unknown = token.is_unknown() && !token.fixed && takes;
         if self.is_joined(at) {
             return unknown || (token.is_verb() && (!self.is_statement || self.is_no_column(at)));
         }

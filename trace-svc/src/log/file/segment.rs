@@ -36,6 +36,11 @@ impl Segment {
         }
     }
 
+    /// Goes on in the empty file of the segment that comes after it.
+    pub(super) fn go_on_in(&mut self, file: Box<dyn DiskFile>) {
+        *self = Self::new(file, 0, self.limit);
+    }
+
     /// Where the durable lines end.
     pub(super) fn length(&self) -> u64 {
         self.length

@@ -41,7 +41,6 @@ pub(super) struct Writer {
     disk: Arc<dyn Disk>,
     segments: Box<dyn DiskFolder>,
     segment: Segment,
-    segment_bytes: u64,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     short: bool,
@@ -105,13 +104,11 @@ impl Writer {
             None => create_segment(&shared, disk.as_ref()).and_then(|file| begin_segment(&shared, &*segments, file)),
         };
         let file = file.map_err(OpenError::io(path))?;
-        let segment_bytes = u64::from(segment_bytes);
         Ok(Self {
             shared,
             disk,
             segments,
-            segment: Segment::new(file, length, segment_bytes),
-            segment_bytes,
+            segment: Segment::new(file, length, segment_bytes.into()),
             clock,
             ids,
             short: false,
@@ -216,7 +213,7 @@ impl Writer {
         };
         match begin_segment(&self.shared, &*self.segments, created) {
             Ok(file) => {
-                self.segment = Segment::new(file, 0, self.segment_bytes);
+                self.segment.go_on_in(file);
                 Ok(())
             }
             Err(error) => Err(self.broken("a segment could not be made durable", &error)),
