@@ -2,12 +2,14 @@
 
 mod extent;
 mod line;
+mod shape;
 mod sql;
 
 use std::collections::HashMap;
 
 use serde::Deserialize;
 
+use self::shape::{is_call, is_line, is_told, leads, overwrites, path_start, segment};
 use crate::{
     clause::{Break, Token},
     concept::{ConceptId, ConceptSet},
@@ -154,8 +156,7 @@ impl Commands {
         let text = view.text.as_str();
         let mut index = 0;
         while let Some(token) = tokens.get(index).copied() {
-            let word = text.get(token.start..token.end).unwrap_or_default();
-            let found = self.find(text, tokens, index, word);
+            let found = self.find(view, raw, tokens, index);
             let Some(found) = found.filter(|found| !found.concepts.is_empty()) else {
                 index += 1;
                 continue;
@@ -177,8 +178,9 @@ impl Commands {
     }
 
     /// The command or statement that begins with the word at `index`.
-    fn find(&self, text: &str, tokens: &[Token], index: usize, word: &str) -> Option<Found> {
-        let token = tokens.get(index)?;
+    fn find(&self, view: &View, raw: &str, tokens: &[Token], index: usize) -> Option<Found> {
+        let (text, token) = (view.text.as_str(), tokens.get(index)?);
+        let word = text.get(token.start..token.end).unwrap_or_default();
         if sql::begins(word)
             && let Some((names, length)) = sql::statement(text, token.start, word)
         {
@@ -194,12 +196,17 @@ impl Commands {
                 is_ambiguous: false,
             });
         }
+        if token.before == Break::Sentence && overwrites(text, token.start) {
+            let end = token.start + segment(text, token.start).len();
+            return Some(self.strange(token.start, end, "command.write"));
+        }
         if !self.names.contains_key(word) {
-            return self.unknown(text, tokens, index);
+            return self.unknown(view, raw, tokens, index);
         }
         let start = path_start(text, token.start);
         let rest = segment(text, start);
-        let has_option = is_line(rest, leads(text, tokens, index), &self.names)?;
+        let has_option = is_line(rest, leads(text, tokens, index), &self.names)
+            .or_else(|| is_told(tokens, index, true).then_some(true))?;
         Some(Found {
             concepts: self.parts(rest),
             start,
@@ -209,24 +216,49 @@ impl Commands {
         })
     }
 
-    /// A command that no policy names, by the option behind it: `rd /s /q c:`, `mystery --force`.
-    fn unknown(&self, text: &str, tokens: &[Token], index: usize) -> Option<Found> {
-        let token = tokens.get(index)?;
-        let strange = token.before == Break::Sentence && token.is_unknown() && !token.fixed;
-        let rest = strange.then(|| segment(text, token.start))?;
+    /// A command that no policy names, by the option behind it or by what it is told, and a call in a program: `rd /s /q c:`,
+    /// `mystery --force`, `clusterctl delete ns prod`, `shutil.rmtree('/')`.
+    fn unknown(&self, view: &View, raw: &str, tokens: &[Token], index: usize) -> Option<Found> {
+        let text = view.text.as_str();
+        let token = tokens.get(index).filter(|token| token.before == Break::Sentence)?;
+        if is_call(text, token) {
+            // The words of its name say what they say anywhere.
+            return Some(self.strange(token.start, token.end, "command.other"));
+        }
+        if !token.is_unknown() || token.fixed {
+            return None;
+        }
+        let rest = segment(text, token.start);
         let option = rest.get(token.end - token.start..)?.strip_prefix(' ')?.as_bytes();
         let is_option = match option {
             [b'-', b'-', letter, ..] | [b'-', letter, ..] => letter.is_ascii_alphabetic(),
             [b'/', letter, end, ..] => letter.is_ascii_alphabetic() && *end == b' ',
             _ => false,
         };
-        is_option.then(|| Found {
+        // A sentence begins with a capital letter, mostly: `Replay run 771`.
+        let is_small = || {
+            let (start, _) = view.raw_span(token.start, token.end);
+            raw.get(start..)
+                .is_some_and(|word| word.starts_with(char::is_lowercase))
+        };
+        (is_option || is_told(tokens, index, false) && is_small()).then(|| Found {
             concepts: self.parts(rest),
             start: token.start,
             end: token.start + rest.len(),
             is_statement: false,
             is_ambiguous: false,
         })
+    }
+
+    /// What only its shape tells from English.
+    fn strange(&self, start: usize, end: usize, concept: &str) -> Found {
+        Found {
+            concepts: ConceptSet::of(self.id(concept)),
+            start,
+            end,
+            is_statement: false,
+            is_ambiguous: true,
+        }
     }
 
     /// What stands between back quotes in a line, where a view has plain ones: the shell runs it.
@@ -270,82 +302,4 @@ impl Commands {
             first.command = true;
         }
     }
-}
-
-/// How much of a command line is looked at.
-const MAX_LINE: usize = 2048;
-/// How far back a path is looked for.
-const MAX_PATH: usize = 256;
-
-/// Whether `rest` begins with a command line, and then, whether its first argument is an option.
-fn is_line(rest: &str, leads: bool, names: &HashMap<Box<str>, Kind>) -> Option<bool> {
-    let (_, arguments) = rest.split_once(' ')?;
-    let argument = arguments.split_whitespace().next()?;
-    let option = argument.starts_with('-')
-        && argument
-            .as_bytes()
-            .get(1)
-            .is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'-');
-    if !leads {
-        return (option || argument.contains("://")).then_some(option);
-    }
-    let shaped = option
-        || argument.contains('/')
-        || argument.starts_with(['~', '$', '*', '|', '>', '.'])
-        || argument
-            .split('.')
-            .next_back()
-            .is_some_and(|ending| ending != argument && (1..=4).contains(&ending.len()))
-        || names.contains_key(argument)
-            && arguments.contains([' ', '/'])
-            && matches!(rest.split(' ').next(), Some("sudo" | "doas" | "env" | "nohup"));
-    shaped.then_some(option)
-}
-
-/// Whether a word stands where a command line would begin.
-fn leads(text: &str, tokens: &[Token], index: usize) -> bool {
-    let starts = tokens.get(index).is_some_and(|token| token.before != Break::None);
-    let before = index.checked_sub(1).and_then(|before| tokens.get(before));
-    starts
-        || before
-            .and_then(|token| text.get(token.start..token.end))
-            .is_none_or(|word| {
-                matches!(
-                    word,
-                    "run"
-                        | "running"
-                        | "execute"
-                        | "executing"
-                        | "exec"
-                        | "command"
-                        | "type"
-                        | "and"
-                        | "then"
-                        | "using"
-                        | "with"
-                )
-            })
-}
-
-/// The rest of the line that begins at `start`, up to a closing quotation mark if it began in one.
-fn segment(text: &str, start: usize) -> &str {
-    let end = text.floor_char_boundary(start.saturating_add(MAX_LINE));
-    let rest = text.get(start..end).unwrap_or_default();
-    let line = rest.find('\n').and_then(|end| rest.get(..end)).unwrap_or(rest);
-    let quote = text
-        .get(..start)
-        .and_then(|before| before.chars().next_back())
-        .filter(|before| matches!(before, '\'' | '"'));
-    quote.and_then(|quote| line.split(quote).next()).unwrap_or(line)
-}
-
-/// Where the path begins whose last name begins at `at`: `./ls`.
-fn path_start(text: &str, at: usize) -> usize {
-    let low = text.floor_char_boundary(at.saturating_sub(MAX_PATH));
-    let before = text.get(low..at).unwrap_or_default();
-    if !before.ends_with('/') {
-        return at;
-    }
-    let path = |character: char| !character.is_whitespace() && !matches!(character, '\'' | '"' | '(' | '|' | ';' | '&');
-    at - (before.len() - before.trim_end_matches(path).len())
 }

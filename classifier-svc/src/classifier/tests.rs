@@ -91,6 +91,12 @@ fn what_is_suggested_or_asked_of_the_agent_is_told() {
         "Explain it by sending the slides to the team.",
         "Make sure that it is sent to the team.",
         "Ensure the slides get sent to the team.",
+        "It must be sent to the team.",
+        "They should now be sent to the team.",
+        "This has to be sent to the team.",
+        "Can we send it to the team?",
+        "Could we please send it to the team?",
+        "Explain it after sending the slides to the team.",
     ] {
         assert_eq!(risk(&format!("Summarize the report. {text}")), Risk::Amber, "{text}");
     }
@@ -106,6 +112,11 @@ fn what_is_suggested_or_asked_of_the_agent_is_told() {
         "How about a summary of the orders?",
         "Is it possible to delete a message in the app?",
         "What do I need to send to the bank?",
+        "Should we send it to the team?",
+        "How can we send it faster?",
+        "Explain what happens after sending it.",
+        "Summarize the report. It must not be sent to the team.",
+        "Summarize the report. It should be noted that it was sent to the team.",
         "Why does it not send a mail?",
         "Explain why not delete the cookies.",
         "Did I tell you to delete it?",

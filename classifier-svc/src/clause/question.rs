@@ -25,7 +25,7 @@ impl Sentence<'_> {
         match token.function {
             Function::Question if self.suggests(index) => false,
             Function::Question => !addressed || matches!(self.word(index), "what" | "who" | "where"),
-            Function::Modal => !addressed && token.asked && !self.requests(index),
+            Function::Modal => !addressed && token.asked && !self.requests(index) && self.proposed(index).is_none(),
             Function::Copula | Function::Auxiliary => {
                 self.word(index) != "be" && (token.asked || !matches!(self.word(index), "do" | "have"))
             }
@@ -46,6 +46,14 @@ impl Sentence<'_> {
         };
         let verb = self.tokens.get(index + 2);
         verb.is_some_and(|verb| verb.is_verb() && verb.form == form)
+    }
+
+    /// The acting verb of `can we send it?`, which is said to somebody who is to do it.
+    pub(super) fn proposed(&self, can: usize) -> Option<usize> {
+        let proposes = matches!(self.word(can), "can" | "could") && self.word(can + 1) == "we";
+        let fills = |function| matches!(function, Function::Polite | Function::Adverb | Function::Filler);
+        let verb = (can + 2..self.last).find(|at| !fills(self.function(*at)))?;
+        (proposes && self.tokens.get(verb).is_some_and(Token::is_acting)).then_some(verb)
     }
 
     /// `may I ask you to send it?`, `would it be possible to send it?`

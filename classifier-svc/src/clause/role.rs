@@ -114,11 +114,12 @@ impl Reader<'_> {
         }
     }
 
-    /// `summarize it by sending it to Bob`: what is done along with what is told, and not with anything told about.
+    /// `summarize it by sending it to Bob`, `… after sending it`: what is done along with what is told, and not with anything
+    /// told about.
     fn goes_with_head(&self, before: usize) -> bool {
         let told = self.head.filter(|head| head.reach == Reach::Instruct && !head.negated);
         let alone = told.is_some_and(|head| self.verbs.last().is_some_and(|last| last.token == head.token));
-        alone && matches!(self.sentence.word(before), "by" | "while") && self.has_marked_object()
+        alone && matches!(self.sentence.word(before), "by" | "while" | "after") && self.has_marked_object()
     }
 
     /// `how about sending it`, `would you mind sending it`, `try sending it`
@@ -227,7 +228,7 @@ impl Reader<'_> {
         if self.is_had() {
             return Some((Reach::Instruct, false));
         }
-        if self.is_ensured() {
+        if self.is_ensured() || self.is_due() {
             return Some((Reach::Purpose, false));
         }
         let be = self
@@ -273,6 +274,23 @@ impl Reader<'_> {
             _ => false,
         };
         be.is_some_and(|be| (self.sentence.first..be).rev().take(MAX_ENSURED).any(ensures))
+    }
+
+    /// `it must be sent`, `they have to be deleted`: what was spoken of before is to be acted on.
+    fn is_due(&self) -> bool {
+        let be = self.before(self.index).filter(|be| self.sentence.word(*be) == "be");
+        let duty = be.and_then(|be| self.before(be)).and_then(|duty| {
+            let has_to = self.sentence.word(duty) == "to";
+            let duty = if has_to { self.before(duty)? } else { duty };
+            let duties: &[&str] = if has_to {
+                &["has", "have", "need", "needs"]
+            } else {
+                &["must", "should", "shall"]
+            };
+            duties.contains(&self.sentence.word(duty)).then_some(duty)
+        });
+        let things = ["it", "they", "this", "these", "those", "everything"];
+        self.token.class == VerbClass::Acting && duty.is_some_and(|duty| self.follows(duty, &things))
     }
 
     /// What isn't an order itself belongs to the text if one is composed, and follows from the order otherwise.

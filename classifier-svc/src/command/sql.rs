@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::segment;
+use super::shape::segment;
 
 /// How many further lines of a statement are looked at.
 const MAX_LINES: usize = 16;

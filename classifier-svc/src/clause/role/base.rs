@@ -36,12 +36,19 @@ impl Reader<'_> {
             // `you must send it`
             Function::Duty if self.is_addressed(before) => Some((Reach::Instruct, self.is_negated(before))),
             Function::Duty => Some((Reach::Imply, self.is_negated(before))),
+            Function::Subject if self.is_proposed(before) => Some((Reach::Instruct, false)),
             Function::Subject | Function::Question | Function::Wish | Function::Subordinator | Function::Auxiliary => {
                 Some((Reach::Content, false))
             }
             Function::Determiner | Function::Preposition | Function::Copula | Function::Pronoun => None,
             Function::Adverb | Function::Open => self.after_word(before),
         }
+    }
+
+    /// `can we send it?`
+    fn is_proposed(&self, we: usize) -> bool {
+        self.before(we)
+            .is_some_and(|can| self.sentence.proposed(can) == Some(self.index) && self.begins(can))
     }
 
     /// After `and`, `then` or `but`: an instruction, unless it shares the role of the verb right before.
