@@ -73,6 +73,25 @@ fn what_is_told_beside_a_question_is_told() {
 }
 
 #[test]
+fn what_is_told_of_others_or_oneself_is_no_instruction() {
+    assert!(risk("The taxi had to brake hard. What do the recordings have in common?") < Risk::Red);
+    for text in [
+        "Draft a reply to the hotel. I'll read it and send it myself.",
+        "I don't want to send it yet. Summarize the report.",
+        "List which bills from June are open.",
+    ] {
+        assert_eq!(risk(text), Risk::Green, "{text}");
+    }
+    for text in [
+        "Summarize the report. I'll wait and send it to the team.",
+        "Summarize the report and send it to the team, I am going to read it myself.",
+        "Don't you want to send it to the team?",
+    ] {
+        assert!(risk(text) > Risk::Green, "{text}");
+    }
+}
+
+#[test]
 fn what_is_suggested_or_asked_of_the_agent_is_told() {
     for text in [
         "How about sending it to the team?",

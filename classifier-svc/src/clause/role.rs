@@ -213,13 +213,17 @@ impl Reader<'_> {
         joined && self.alone && self.takes_object()
     }
 
-    /// `which disarms the alarm`; otherwise the form is taken for a plural noun.
+    /// `which disarms the alarm`, not `which bills from June`; otherwise the form is taken for a plural noun.
     fn third(&self) -> Option<(Reach, bool)> {
         let before = self.before(self.index)?;
-        let relative = matches!(
-            self.sentence.word(before),
-            "that" | "which" | "who" | "it" | "he" | "she" | "automatically"
-        );
+        let relative = match self.sentence.word(before) {
+            "which" => {
+                let next = self.next().map(|next| next.function);
+                !matches!(next, Some(Function::Preposition | Function::Copula))
+            }
+            "that" | "who" | "it" | "he" | "she" | "automatically" => true,
+            _ => false,
+        };
         relative.then(|| (self.implied(), false))
     }
 

@@ -2,9 +2,12 @@
 
 use super::Reader;
 use crate::{
-    clause::{Function, Reach, VerbUse},
+    clause::{Break, Function, Reach, VerbUse},
     vocabulary::VerbClass,
 };
+
+/// How many words may stand between a verb and who does it.
+const MAX_OWN: usize = 8;
 
 // === impl Reader ===
 
@@ -26,6 +29,7 @@ impl Reader<'_> {
         };
         let function = self.sentence.function(before);
         match function {
+            Function::And | Function::Then if self.is_own_doing() => Some((Reach::Content, false)),
             Function::And | Function::Then => self.coordinated(before),
             Function::Polite | Function::You | Function::Filler => Some((Reach::Instruct, self.is_negated(before))),
             Function::Beneficiary => Some((self.inherited(), self.is_negated(before))),
@@ -43,6 +47,17 @@ impl Reader<'_> {
             Function::Determiner | Function::Preposition | Function::Copula | Function::Pronoun => None,
             Function::Adverb | Function::Open => self.after_word(before),
         }
+    }
+
+    /// `I'll read it and send it myself`
+    fn is_own_doing(&self) -> bool {
+        let own = matches!(self.sentence.word(self.sentence.first), "i" | "i'll" | "we" | "we'll");
+        let plain = |at: &usize| {
+            let token = self.sentence.tokens.get(*at);
+            token.is_some_and(|token| token.before == Break::None && !token.is_verb())
+        };
+        let mut straight = (self.index + 1..self.sentence.last).take(MAX_OWN).take_while(plain);
+        own && straight.any(|at| matches!(self.sentence.word(at), "myself" | "ourselves"))
     }
 
     /// `can we send it?`
@@ -83,9 +98,13 @@ impl Reader<'_> {
             && self
                 .before(governor)
                 .is_some_and(|before| self.sentence.word(before) == "no");
-        let negated = unneeded || self.sentence.function(governor) == Function::Negation;
+        // `I don't want to send it`
+        let unwanted = self.sentence.function(governor) == Function::Wish && self.is_negated(governor);
+        let negated = unneeded || unwanted || self.sentence.function(governor) == Function::Negation;
         let reach = match self.sentence.function(governor) {
             Function::Filler if self.is_told_of(governor) => Reach::Content,
+            // `the taxi had to brake`
+            Function::Auxiliary if self.sentence.word(governor) == "had" => Reach::Content,
             // `I need you to send it`, `could I get you to send it?`, `would it be possible to send it?`
             Function::Duty if addressed => Reach::Instruct,
             _ if self.token.asked && (addressed || self.sentence.word(governor) == "possible") => Reach::Instruct,
