@@ -72,10 +72,15 @@ impl Reader<'_> {
             .verbs
             .last()
             .filter(|verb| (verb.token + 1..and).all(|between| self.sentence.function(between) == Function::Adverb));
-        if let Some(verb) = neighbour {
-            return (self.leads() || !self.ends()).then_some((verb.reach, verb.negated));
+        let Some(verb) = neighbour else {
+            return self.leads().then_some((Reach::Instruct, false));
+        };
+        // `say what to delete and delete it`
+        let repeated = verb.reach == Reach::Content && self.sentence.word(verb.token) == self.sentence.word(self.index);
+        if repeated && self.has_marked_object() {
+            return Some((Reach::Instruct, false));
         }
-        self.leads().then_some((Reach::Instruct, false))
+        (self.leads() || !self.ends()).then_some((verb.reach, verb.negated))
     }
 
     /// After `to`: what governs the infinitive decides.
