@@ -182,6 +182,8 @@ pub struct Query {
 pub struct Listing {
     /// The approvals.
     pub listed: Vec<Listed>,
+    /// Approvals that belong here and can't be read, with their positions.
+    pub unreadable: Vec<(u64, ApprovalId)>,
     /// The position after which it goes on; `None` at the end.
     pub next: Option<u64>,
 }

@@ -48,6 +48,7 @@ pub(crate) async fn run(
 async fn list(args: &ListApprovalsArgs, global: &GlobalArgs, console: &mut Console<'_>) -> Result<Exit, CliError> {
     let session = Session::open(&args.connect, global, DECIDER)?;
     let filter = filter_of(args)?;
+    let mut unreachable: Vec<String> = Vec::new();
     let (approvals, more) = pages::collect(Some(args.limit), async |page_size, page_token| {
         let message = ListApprovalsRequest {
             page_size,
@@ -59,12 +60,15 @@ async fn list(args: &ListApprovalsArgs, global: &GlobalArgs, console: &mut Conso
         let page = response
             .map_err(|status| session.failed(PartName::Approval, &status))?
             .into_inner();
+        unreachable.extend(page.unreachable);
         Ok((page.approvals, page.next_page_token))
     })
     .await?;
     let approvals: Vec<_> = approvals.into_iter().map(ApprovalView::from).collect();
     match global.output {
-        Format::Json => console.json(&json!({"approvals": approvals, "more": more}))?,
+        Format::Json => {
+            console.json(&json!({"approvals": approvals, "more": more, "unreachable": unreachable}))?;
+        }
         Format::Text if approvals.is_empty() => console.note("nothing to show")?,
         Format::Text => {
             let palette = console.out_palette();
@@ -73,6 +77,10 @@ async fn list(args: &ListApprovalsArgs, global: &GlobalArgs, console: &mut Conso
                 console.note("there may be more: see --limit and --filter")?;
             }
         }
+    }
+    if !unreachable.is_empty() && global.output == Format::Text {
+        let names: Vec<_> = unreachable.iter().map(|name| escape::one_line(name)).collect();
+        console.note(&format!("damaged, and so not shown: {}", names.join(", ")))?;
     }
     Ok(Exit::Ok)
 }

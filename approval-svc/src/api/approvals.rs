@@ -198,17 +198,25 @@ impl<S: ApprovalStore> ApprovalService for ApprovalApi<S> {
         let after = position.and_then(|position| position.parse().ok());
 
         let query = Query { after, ..query };
-        let Listing { listed, next } = self.shared.store.list(query).await?;
+        let Listing {
+            listed,
+            unreadable,
+            next,
+        } = self.shared.store.list(query).await?;
         let approvals = page_of(&listed);
         let last = listed.iter().take(approvals.len()).next_back();
         let next = match last.filter(|_| approvals.len() < listed.len()) {
             Some(last) => Some(last.position),
             None => next,
         };
+        let here = unreadable
+            .into_iter()
+            .filter(|(at, _)| next.is_none_or(|next| *at >= next));
         let token = next.map(|next| page::encode(&scope, &next.to_string()));
         Ok(Response::new(ListApprovalsResponse {
             approvals,
             next_page_token: token.unwrap_or_default(),
+            unreachable: here.map(|(_, id)| id.name()).collect(),
         }))
     }
 

@@ -359,6 +359,27 @@ async fn a_page_is_no_larger_than_clients_take_and_nothing_is_left_out() {
 }
 
 #[tokio::test]
+async fn what_is_damaged_is_listed_by_its_name() {
+    let setting = Setting::new().await;
+    let mut names = Vec::new();
+    for number in 1..=3 {
+        names.push(setting.create(number, Risk::Amber).await.approval.unwrap().name);
+    }
+    setting.damage("UPDATE contents SET content = replace(content, 'Send', 'Lend') WHERE position = 2");
+    let request = ListApprovalsRequest::default();
+    let page = setting.people().list_approvals(as_person(request, &bob())).await;
+    let page = page.unwrap().into_inner();
+    let listed: Vec<_> = page.approvals.iter().map(|approval| approval.name.as_str()).collect();
+    assert_eq!(listed, [names[2].as_str(), names[0].as_str()]);
+    assert_eq!(page.unreachable, [names[1].as_str()]);
+    // Those of one tenant are no business of another's people, damaged or not.
+    let stranger = token("mallory", "evil", &["approvers"], "approval");
+    let request = as_person(ListApprovalsRequest::default(), &stranger);
+    let page = setting.people().list_approvals(request).await.unwrap().into_inner();
+    assert_eq!((page.approvals.len(), page.unreachable.len()), (0, 0));
+}
+
+#[tokio::test]
 async fn a_request_id_is_one_however_it_is_spelled() {
     let setting = Setting::new().await;
     let approval = setting.create(1, Risk::Amber).await.approval.unwrap();

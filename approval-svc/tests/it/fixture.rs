@@ -35,7 +35,7 @@ const SAFE_ALTERNATIVE: &str = "draft it instead";
 
 /// The deployment of one test.
 pub(crate) struct Setting {
-    _folder: TempDir,
+    folder: TempDir,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) trace: Arc<FakeTrace>,
     pub(crate) node: Node,
@@ -85,8 +85,15 @@ impl Setting {
             orchestrator,
             executor,
             simulated,
-            _folder: folder,
+            folder,
         }
+    }
+
+    /// Changes the database behind the store's back.
+    pub(crate) fn damage(&self, sql: &str) {
+        let database = self.folder.path().join("data/approvals.sqlite");
+        let database = rusqlite::Connection::open(database).unwrap();
+        assert_eq!(database.execute(sql, []).unwrap(), 1);
     }
 
     pub(crate) fn pass(&self, seconds: u64) {

@@ -34,7 +34,8 @@ pub(super) fn by_id_sql() -> String {
     format!("SELECT {COLUMNS}, {REPEATED} FROM approvals WHERE id = ?1")
 }
 
-/// Lists approvals; looks at no more than `looks` of them where it has to sift.
+/// Lists approvals; looks at no more than `looks` of them where it has to sift. What can't be read is told by its name, and
+/// keeps nothing else from being listed.
 pub(super) fn list(connection: &Connection, query: &Query, looks: usize) -> Result<Listing, StoreError> {
     let floor = if sifts(query) {
         floor(connection, query, looks)?
@@ -44,19 +45,26 @@ pub(super) fn list(connection: &Connection, query: &Query, looks: usize) -> Resu
     let (sql, values) = list_sql(query, floor);
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(rusqlite::params_from_iter(values))?;
-    let mut listed: Vec<Listed> = Vec::new();
+    let mut listing = Listing::default();
     while let Some(row) = rows.next()? {
-        if listed.len() == query.limit {
-            let next = listed.last().map(|last| last.position);
-            return Ok(Listing { listed, next });
+        if listing.listed.len() + listing.unreadable.len() == query.limit {
+            return Ok(listing);
         }
-        let found = row::stored(row)?;
-        listed.push(Listed {
-            position: found.position,
-            approval: found.stored.approval,
-        });
+        let (id, position) = row::place(row)?;
+        listing.next = Some(position);
+        match row::current(row) {
+            Ok(found) => listing.listed.push(Listed {
+                position,
+                approval: found.stored.approval,
+            }),
+            Err(StoreError::Corrupt(error)) => {
+                tracing::warn!(approval = %id, error, "an approval can't be read; it is listed by its name alone");
+                listing.unreadable.push((position, id));
+            }
+            Err(error) => return Err(error),
+        }
     }
-    Ok(Listing { listed, next: floor })
+    Ok(Listing { next: floor, ..listing })
 }
 
 /// Whether what the query finds may be few among many that it looks at. What is pending is little.
@@ -102,29 +110,38 @@ pub(super) fn list_sql(query: &Query, floor: Option<u64>) -> (String, Vec<Box<dy
     conditions.add("position >= ?", floor.map(signed));
     let all = conditions.sql.join(" AND ");
     let limit = query.limit.saturating_add(1);
-    let sql = format!("SELECT {COLUMNS} FROM approvals {index} WHERE {all} ORDER BY position DESC LIMIT {limit}");
+    let sql =
+        format!("SELECT {COLUMNS}, {REPEATED} FROM approvals {index} WHERE {all} ORDER BY position DESC LIMIT {limit}");
     (sql, conditions.values)
 }
 
+/// Entries of the change log. Those of an approval that can't be read are left out.
 pub(super) fn changes_after(
     connection: &Connection,
     position: u64,
     max: usize,
 ) -> Result<Vec<Arc<Changed>>, StoreError> {
     let mut statement = connection.prepare_cached(
-        "SELECT content, c.progress, a.decision_position, c.position, a.last_change
+        "SELECT content, c.progress, a.decision_position, c.position, a.last_change, a.id
          FROM changes c JOIN approvals a ON a.id = c.approval_id JOIN contents ON contents.position = a.position
-         WHERE c.position > ?1 ORDER BY c.position LIMIT ?2",
+         WHERE c.position > ?1 ORDER BY c.position",
     )?;
-    let mut rows = statement.query(params![signed(position), signed(max as u64)])?;
+    let mut rows = statement.query([signed(position)])?;
     let mut entries = Vec::new();
-    while let Some(row) = rows.next()? {
-        let found = row::stored(row)?;
-        let changed = Changed {
-            position: found.position,
-            approval: found.stored.approval,
-        };
-        entries.push(Arc::new(changed));
+    while entries.len() < max
+        && let Some(row) = rows.next()?
+    {
+        let (id, position) = row::place(row)?;
+        match row::identified(row) {
+            Ok(found) => entries.push(Arc::new(Changed {
+                position,
+                approval: found.stored.approval,
+            })),
+            Err(StoreError::Corrupt(error)) => {
+                tracing::warn!(approval = %id, position, error, "a change can't be read; it is left out");
+            }
+            Err(error) => return Err(error),
+        }
     }
     Ok(entries)
 }

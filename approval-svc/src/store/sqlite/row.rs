@@ -75,13 +75,28 @@ pub(super) fn stored(row: &Row<'_>) -> Result<ApprovalRow, StoreError> {
     })
 }
 
+/// Reads a row that was selected with [`COLUMNS`] and the approval's id.
+pub(super) fn identified(row: &Row<'_>) -> Result<ApprovalRow, StoreError> {
+    let found = stored(row)?;
+    if column::<[u8; 16]>(row, 5)? != *id_bytes(&found.stored.approval.id()) {
+        return Err(unreadable("its content is another approval's"));
+    }
+    Ok(found)
+}
+
+/// Where a row stands that was selected with [`COLUMNS`] and the approval's id, and whose it is, whatever else it says.
+pub(super) fn place(row: &Row<'_>) -> Result<(ApprovalId, u64), StoreError> {
+    let uuid = Uuid::from_bytes(column(row, 5)?).to_string();
+    let id = uuid.parse().map_err(|error| unreadable(&error))?;
+    Ok((id, unsigned(column(row, 3)?)?))
+}
+
 /// Reads a row that was selected with [`COLUMNS`] and [`REPEATED`].
 pub(super) fn current(row: &Row<'_>) -> Result<ApprovalRow, StoreError> {
-    let found = stored(row)?;
+    let found = identified(row)?;
     let approval = &found.stored.approval;
     let (due, dispatch) = (approval.due(), approval.progress.dispatch_time);
-    let agrees = column::<[u8; 16]>(row, 5)? == *id_bytes(&approval.id())
-        && text(row, 6)? == approval.state().as_str()
+    let agrees = text(row, 6)? == approval.state().as_str()
         && column::<Option<i64>>(row, 7)? == due.map(Moment::nanos)
         && column::<i64>(row, 8)? == dispatch.nanos();
     if !agrees {

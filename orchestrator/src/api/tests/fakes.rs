@@ -383,6 +383,7 @@ impl ApprovalService for World {
         Ok(Response::new(ListApprovalsResponse {
             approvals: state.approvals.values().cloned().collect(),
             next_page_token: "next".to_owned(),
+            unreachable: Vec::new(),
         }))
     }
 

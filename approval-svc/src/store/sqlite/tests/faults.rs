@@ -21,11 +21,12 @@ async fn an_altered_action_is_not_read() {
     assert!(matches!(store.get(id).await, Err(ApprovalError::Internal(_))));
 }
 
-/// Every kind of approval that can't be read, more of them than a sweep takes, and each before one that can.
-#[tokio::test]
-async fn what_cannot_be_read_keeps_nothing_else_from_going_on() {
-    const UNREADABLE: u32 = 300;
-    let harness = Sqlite::new();
+/// How many approvals [`leave_damaged`] damages before those that it returns.
+const UNREADABLE: u32 = 300;
+
+/// Leaves every kind of approval that can't be read, more of them than a sweep takes, and each before one that can; of the
+/// four that are granted and returned, the first and the third.
+async fn leave_damaged(harness: &Sqlite) -> (Vec<Approval>, Approval) {
     let store = harness.open(Terms::default()).await;
     let create = async |number, risk| store.create(draft(number, risk)).await.unwrap().stored.approval;
     let execute = async |id, command| store.execute(id, command, None).await.unwrap().stored.approval;
@@ -60,8 +61,13 @@ async fn what_cannot_be_read_keeps_nothing_else_from_going_on() {
     for position in [UNREADABLE + 1, UNREADABLE + 3] {
         database.execute(damages[0], [position]).unwrap();
     }
-    drop(database);
+    (granted, pending)
+}
 
+#[tokio::test]
+async fn what_cannot_be_read_keeps_nothing_else_from_going_on() {
+    let harness = Sqlite::new();
+    let (granted, pending) = leave_damaged(&harness).await;
     let store = harness.open(Terms::default()).await;
     let acquired = store.acquire(1).await.unwrap().approvals;
     assert_eq!(acquired.iter().map(Approval::id).collect::<Vec<_>>(), [granted[1].id()]);
@@ -80,6 +86,38 @@ async fn what_cannot_be_read_keeps_nothing_else_from_going_on() {
         let refused = store.execute(id, cancel("alice"), None).await;
         assert!(matches!(refused, Err(ApprovalError::Internal(_))), "{number}");
     }
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_keeps_nothing_else_from_being_listed() {
+    let harness = Sqlite::new();
+    let (granted, pending) = leave_damaged(&harness).await;
+    let store = harness.open(Terms::default()).await;
+    let (mut listed, mut unreadable) = (Vec::new(), Vec::new());
+    let mut query = Query {
+        limit: 7,
+        ..Query::default()
+    };
+    loop {
+        let page = store.list(query.clone()).await.unwrap();
+        assert!(page.listed.len() + page.unreadable.len() <= 7);
+        listed.extend(page.listed.iter().map(|listed| listed.approval.id()));
+        unreadable.extend(page.unreadable.iter().map(|(position, _)| *position));
+        query.after = page.next;
+        if query.after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(listed, [pending.id(), granted[3].id(), granted[1].id()]);
+    let positions = (1..=UNREADABLE).chain([UNREADABLE + 1, UNREADABLE + 3]);
+    assert_eq!(unreadable, positions.rev().map(u64::from).collect::<Vec<_>>());
+
+    // The change log says where an approval stood, whatever has become of its row; its content is needed.
+    let changes = store.changes_after(0, 1_000).await.unwrap();
+    let first: Vec<_> = changes.iter().map(|changed| changed.position).take(4).collect();
+    assert_eq!(first, [4, 5, 9, 10]);
+    assert!(changes.iter().any(|changed| changed.approval.id() == pending.id()));
+    assert_eq!(store.changes_after(0, 1).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
