@@ -198,22 +198,23 @@ impl Commands {
         }
         if token.before == Break::Sentence && overwrites(text, token.start) {
             let end = token.start + segment(text, token.start).len();
-            return Some(self.strange(token.start, end, "command.write"));
+            return Some(strange(token.start, end, ConceptSet::of(self.id("command.write"))));
         }
         if !self.names.contains_key(word) {
             return self.unknown(view, raw, tokens, index);
         }
         let start = path_start(text, token.start);
         let rest = segment(text, start);
-        let has_option = is_line(rest, leads(text, tokens, index), &self.names)
-            .or_else(|| is_told(tokens, index, true).then_some(true))?;
-        Some(Found {
-            concepts: self.parts(rest),
-            start,
-            end: start + rest.len(),
-            is_statement: false,
-            is_ambiguous: !has_option,
-        })
+        match is_line(rest, leads(text, tokens, index), &self.names) {
+            Some(has_option) => Some(Found {
+                concepts: self.parts(rest),
+                start,
+                end: start + rest.len(),
+                is_statement: false,
+                is_ambiguous: !has_option,
+            }),
+            None => is_told(tokens, index, true).then(|| strange(token.start, token.end, self.parts(rest))),
+        }
     }
 
     /// A command that no policy names, by the option behind it or by what it is told, and a call in a program: `rd /s /q c:`,
@@ -221,9 +222,18 @@ impl Commands {
     fn unknown(&self, view: &View, raw: &str, tokens: &[Token], index: usize) -> Option<Found> {
         let text = view.text.as_str();
         let token = tokens.get(index).filter(|token| token.before == Break::Sentence)?;
-        if is_call(text, token) {
-            // The words of its name say what they say anywhere.
-            return Some(self.strange(token.start, token.end, "command.other"));
+        // A sentence begins with a capital letter, mostly: `Replay run 771`.
+        let is_small = || {
+            let (start, _) = view.raw_span(token.start, token.end);
+            raw.get(start..)
+                .is_some_and(|word| word.starts_with(char::is_lowercase))
+        };
+        if is_call(text, token) || is_told(tokens, index, false) && is_small() {
+            return Some(strange(
+                token.start,
+                token.end,
+                ConceptSet::of(self.id("command.other")),
+            ));
         }
         if !token.is_unknown() || token.fixed {
             return None;
@@ -235,30 +245,13 @@ impl Commands {
             [b'/', letter, end, ..] => letter.is_ascii_alphabetic() && *end == b' ',
             _ => false,
         };
-        // A sentence begins with a capital letter, mostly: `Replay run 771`.
-        let is_small = || {
-            let (start, _) = view.raw_span(token.start, token.end);
-            raw.get(start..)
-                .is_some_and(|word| word.starts_with(char::is_lowercase))
-        };
-        (is_option || is_told(tokens, index, false) && is_small()).then(|| Found {
+        is_option.then(|| Found {
             concepts: self.parts(rest),
             start: token.start,
             end: token.start + rest.len(),
             is_statement: false,
             is_ambiguous: false,
         })
-    }
-
-    /// What only its shape tells from English.
-    fn strange(&self, start: usize, end: usize, concept: &str) -> Found {
-        Found {
-            concepts: ConceptSet::of(self.id(concept)),
-            start,
-            end,
-            is_statement: false,
-            is_ambiguous: true,
-        }
     }
 
     /// What stands between back quotes in a line, where a view has plain ones: the shell runs it.
@@ -301,5 +294,16 @@ impl Commands {
             first.class = if reads { VerbClass::Reading } else { VerbClass::Acting };
             first.command = true;
         }
+    }
+}
+
+/// What only its shape tells from English. Words behind it that it doesn't cover say what they say anywhere.
+fn strange(start: usize, end: usize, concepts: ConceptSet) -> Found {
+    Found {
+        concepts,
+        start,
+        end,
+        is_statement: false,
+        is_ambiguous: true,
     }
 }
