@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
-use self::shape::{is_call, is_line, is_told, leads, overwrites, path_start, segment};
+use self::shape::{is_call, is_line, is_strange, is_told, leads, overwrites, path_start, segment};
 use crate::{
     clause::{Break, Token},
     concept::{ConceptId, ConceptSet},
@@ -200,6 +200,13 @@ impl Commands {
             let end = token.start + segment(text, token.start).len();
             return Some(strange(token.start, end, ConceptSet::of(self.id("command.write"))));
         }
+        if token.before == Break::Sentence && is_call(text, token) {
+            return Some(strange(
+                token.start,
+                token.end,
+                ConceptSet::of(self.id("command.other")),
+            ));
+        }
         if !self.names.contains_key(word) {
             return self.unknown(view, raw, tokens, index);
         }
@@ -213,30 +220,28 @@ impl Commands {
                 is_statement: false,
                 is_ambiguous: !has_option,
             }),
-            None => is_told(tokens, index, true).then(|| strange(token.start, token.end, self.parts(rest))),
+            None => (is_strange(token) && is_told(tokens, index, true))
+                .then(|| strange(token.start, token.end, self.parts(rest))),
         }
     }
 
-    /// A command that no policy names, by the option behind it or by what it is told, and a call in a program: `rd /s /q c:`,
-    /// `mystery --force`, `clusterctl delete ns prod`, `shutil.rmtree('/')`.
+    /// A command that no policy names, by the option behind it or by what it is told: `rd /s /q c:`, `mystery --force`,
+    /// `clusterctl delete ns prod`.
     fn unknown(&self, view: &View, raw: &str, tokens: &[Token], index: usize) -> Option<Found> {
         let text = view.text.as_str();
-        let token = tokens.get(index).filter(|token| token.before == Break::Sentence)?;
+        let token = tokens.get(index).filter(|token| is_strange(token))?;
         // A sentence begins with a capital letter, mostly: `Replay run 771`.
         let is_small = || {
             let (start, _) = view.raw_span(token.start, token.end);
             raw.get(start..)
                 .is_some_and(|word| word.starts_with(char::is_lowercase))
         };
-        if is_call(text, token) || is_told(tokens, index, false) && is_small() {
+        if is_told(tokens, index, false) && is_small() {
             return Some(strange(
                 token.start,
                 token.end,
                 ConceptSet::of(self.id("command.other")),
             ));
-        }
-        if !token.is_unknown() || token.fixed {
-            return None;
         }
         let rest = segment(text, token.start);
         let option = rest.get(token.end - token.start..)?.strip_prefix(' ')?.as_bytes();

@@ -6,7 +6,7 @@ use chassis::{CallContext, Caller, PartName, Violations, page, time::duration_fr
 use futures_util::Stream;
 use prost::Message as _;
 use proto::approval::v1::{
-    self as wire, AcquireApprovalsRequest, AcquireApprovalsResponse, CancelApprovalRequest, CancelApprovalResponse,
+    AcquireApprovalsRequest, AcquireApprovalsResponse, CancelApprovalRequest, CancelApprovalResponse,
     CreateApprovalRequest, CreateApprovalResponse, DenyApprovalRequest, DenyApprovalResponse, Dispatch,
     GetApprovalRequest, GetApprovalResponse, GrantApprovalRequest, GrantApprovalResponse, ListApprovalsRequest,
     ListApprovalsResponse, RevokeApprovalRequest, RevokeApprovalResponse, WatchApprovalsRequest,
@@ -26,7 +26,7 @@ use crate::{
     error::ApprovalError,
     moment::Moment,
     resolve::Rule,
-    store::{ApprovalStore, Committed, Draft, Listed, Listing, Query, RequestKey},
+    store::{ApprovalStore, Committed, Draft, Listing, Query, RequestKey},
     watch::Watch,
 };
 
@@ -198,26 +198,9 @@ impl<S: ApprovalStore> ApprovalService for ApprovalApi<S> {
         let after = position.and_then(|position| position.parse().ok());
 
         let query = Query { after, ..query };
-        let Listing {
-            listed,
-            unreadable,
-            next,
-        } = self.shared.store.list(query).await?;
-        let approvals = page_of(&listed);
-        let last = listed.iter().take(approvals.len()).next_back();
-        let next = match last.filter(|_| approvals.len() < listed.len()) {
-            Some(last) => Some(last.position),
-            None => next,
-        };
-        let here = unreadable
-            .into_iter()
-            .filter(|(at, _)| next.is_none_or(|next| *at >= next));
-        let token = next.map(|next| page::encode(&scope, &next.to_string()));
-        Ok(Response::new(ListApprovalsResponse {
-            approvals,
-            next_page_token: token.unwrap_or_default(),
-            unreachable: here.map(|(_, id)| id.name()).collect(),
-        }))
+        let (mut page, next) = page_of(&self.shared.store.list(query).await?);
+        page.next_page_token = next.map_or_else(String::new, |next| page::encode(&scope, &next.to_string()));
+        Ok(Response::new(page))
     }
 
     async fn grant_approval(
@@ -350,18 +333,25 @@ impl<S: ApprovalStore> ApprovalService for ApprovalApi<S> {
     }
 }
 
-/// As many of them as go on one page; at least one.
-fn page_of(listed: &[Listed]) -> Vec<wire::Approval> {
-    let (mut page, mut bytes) = (Vec::new(), 0);
-    for listed in listed {
+/// As many of them as go on one page, at least one, and the position after which the next one goes on.
+fn page_of(listing: &Listing) -> (ListApprovalsResponse, Option<u64>) {
+    let (mut page, mut bytes) = (ListApprovalsResponse::default(), 0);
+    let mut next = listing.next;
+    let mut last = None;
+    for listed in &listing.listed {
         let approval = reply::approval(&listed.approval);
         bytes += approval.encoded_len();
-        if bytes > PAGE_BYTES && !page.is_empty() {
+        if bytes > PAGE_BYTES && last.is_some() {
+            next = last;
             break;
         }
-        page.push(approval);
+        page.approvals.push(approval);
+        last = Some(listed.position);
     }
-    page
+    let unreadable = listing.unreadable.iter();
+    let here = unreadable.filter(|(position, _)| next.is_none_or(|next| *position >= next));
+    page.unreachable = here.map(|(_, id)| id.name()).collect();
+    (page, next)
 }
 
 /// The action must name exactly the person whose credential was forwarded.

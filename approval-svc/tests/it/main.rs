@@ -9,6 +9,7 @@
 mod approvals;
 mod authority;
 mod fixture;
+mod listing;
 mod trace;
 mod warrants;
 mod watch;

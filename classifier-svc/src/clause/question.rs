@@ -50,10 +50,12 @@ impl Sentence<'_> {
 
     /// The acting verb of `can we send it?`, which is said to somebody who is to do it.
     pub(super) fn proposed(&self, can: usize) -> Option<usize> {
-        let proposes = matches!(self.word(can), "can" | "could") && self.word(can + 1) == "we";
+        if !matches!(self.word(can), "can" | "could") || self.word(can + 1) != "we" {
+            return None;
+        }
         let fills = |function| matches!(function, Function::Polite | Function::Adverb | Function::Filler);
         let verb = (can + 2..self.last).find(|at| !fills(self.function(*at)))?;
-        (proposes && self.tokens.get(verb).is_some_and(Token::is_acting)).then_some(verb)
+        self.tokens.get(verb).is_some_and(Token::is_acting).then_some(verb)
     }
 
     /// `may I ask you to send it?`, `would it be possible to send it?`

@@ -63,16 +63,18 @@ pub(super) fn leads(text: &str, tokens: &[Token], index: usize) -> bool {
             })
 }
 
-/// Whether a strange word begins a sentence, and what it is told to do stands behind it, as no sentence has it:
-/// `kubectl delete ns prod`. Only a command that is `named` by the policy needs nothing more: `npm publish`.
+/// Whether a word that nobody knows begins a sentence.
+pub(super) fn is_strange(token: &Token) -> bool {
+    token.before == Break::Sentence && token.is_unknown() && !token.fixed
+}
+
+/// Whether what a strange word is told to do stands behind it, as no sentence has it: `kubectl delete ns prod`. Only a command
+/// that is `named` by the policy needs nothing more: `npm publish`.
 pub(super) fn is_told(tokens: &[Token], index: usize, named: bool) -> bool {
     let next = |by: usize| tokens.get(index + by).filter(|next| next.before == Break::None);
-    let strange = tokens
-        .get(index)
-        .is_some_and(|token| token.before == Break::Sentence && token.is_unknown() && !token.fixed);
     let told = next(1).is_some_and(|verb| verb.is_acting() && verb.form == Form::Base && verb.objects.is_empty());
     let ends = tokens.get(index + 2).is_none_or(|next| next.before == Break::Sentence);
-    strange && told && (named && ends || next(2).is_some_and(|object| object.function == Function::Open))
+    told && (named && ends || next(2).is_some_and(|object| object.function == Function::Open))
 }
 
 /// Whether what stands before is nothing but the sign that a line overwrites a file: `> /etc/passwd`.

@@ -61,6 +61,8 @@ fn what_only_its_shape_tells_from_english_is_held_beside_what_is_harmless() {
         "shutil.rmtree('/')",
         "wipe_disk(0)",
         "rmtree('/')",
+        "eval('x')",
+        "python.call(x)",
     ] {
         assert!(risk(&format!("Summarize the report. {line}")) > Risk::Green, "{line}");
         assert!(risk(&format!("{line}\nSummarize the report.")) > Risk::Green, "{line}");
